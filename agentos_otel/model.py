@@ -1,0 +1,86 @@
+"""The values that cross layers: points, id paths, refs, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+PointKind: TypeAlias = Literal["task", "stage", "agent", "tool", "commit"]
+POINT_KINDS: Final = ("task", "stage", "agent", "tool", "commit")
+
+Role: TypeAlias = Literal["produced", "consumed", "born"]
+
+Status: TypeAlias = Literal["created", "planning", "executing", "waiting", "completed", "failed", "cancelled"]
+STATUSES: Final = ("created", "planning", "executing", "waiting", "completed", "failed", "cancelled")
+ENDED_STATUSES: Final = ("completed", "failed", "cancelled")
+
+Operation: TypeAlias = Mapping[str, Any]
+"""One change to the task store as plain data: `{"op": NAME, …}`. It is journaled (field 12) before it is applied to
+SQL, and applying it twice changes nothing, so that the store can be caught up or rebuilt from the journals."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdPath:
+    """Where a point finds an id: `kind` of the id, a short path such as `result.execution_intent.id`, and its use.
+
+    The first word of the path is the name of a parameter, `self`, or `result`; each further word is a key, an
+    attribute or an index, tried in this order.
+    """
+
+    kind: str
+    path: str
+    use: Literal["produces", "consumes", "joins"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A returned value that means failure: the value at `path` equals one of `values`."""
+
+    path: str
+    values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place of a host that becomes a span: what `@stage` and its siblings, and a row of a map, both describe.
+
+    Attributes:
+        kind: task, stage, agent, tool or commit.
+        name: Name in the span name (`stage NAME`); empty takes the function's own name.
+        name_from: Short path whose value names the span; wins over `name` when it gives a string.
+        ids: Ids to read from arguments and result.
+        begins: The point begins a task of its own and never joins one by id.
+        ends: A call that succeeds ends the task (for tasks that were born at a stage and have no owner).
+        new: A task inside a task is another task, linked, not a span of it.
+        session: Short path of the session id that the host gives, or empty.
+        task: Short path of the host's own task id, or empty.
+        artifacts: Short paths of file names to record.
+        failed: Returned values that mean failure.
+        control_flow: Exceptions, as `module:QualName`, that are not failures.
+        capture: Record arguments and result (private by default).
+    """
+
+    kind: PointKind
+    name: str = ""
+    name_from: str = ""
+    ids: tuple[IdPath, ...] = ()
+    begins: bool = False
+    ends: bool = False
+    new: bool = False
+    session: str = ""
+    task: str = ""
+    artifacts: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    control_flow: tuple[str, ...] = ()
+    capture: bool | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An id of the pipeline as seen at a point."""
+
+    kind: str
+    value: str
+    role: Role
