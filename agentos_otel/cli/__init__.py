@@ -1,0 +1,3 @@
+"""The same, from a shell."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Current task and span, and how they cross a process boundary."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""One append-only OTLP file per process."""
+
+from __future__ import annotations

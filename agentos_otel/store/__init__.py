@@ -1,0 +1,3 @@
+"""Reading journals: index and reaper."""
+
+from __future__ import annotations

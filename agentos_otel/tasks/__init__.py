@@ -1,0 +1,3 @@
+"""Tasks and sessions in SQL."""
+
+from __future__ import annotations
