@@ -1,0 +1,291 @@
+"""The composition root: the one place that knows every part. configure(), shutdown(), and the default at first use."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentos_otel import guard, semconv
+from agentos_otel.context.attempt import new_run_id
+from agentos_otel.context.current import current_attempt
+from agentos_otel.context.namespace import namespace_of
+from agentos_otel.errors import AgentosOtelError
+from agentos_otel.journal.encoding import SpanEncoder
+from agentos_otel.journal.writer import Journal
+from agentos_otel.settings import Settings, read
+from agentos_otel.tracing import carriers, joining
+from agentos_otel.tracing import runtime as runtimes
+from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
+from agentos_otel.tracing.span import now_ns
+
+if TYPE_CHECKING:
+    from agentos_otel.tasks.store import TaskStore
+
+_lock = threading.RLock()
+_activated = False
+_exit_registered = False
+
+
+def host_name() -> str:
+    """Return the name of this host as a folder's name."""
+    return platform.node().replace("/", "_") or "localhost"
+
+
+def _program() -> str:
+    """Return what runs here, by name alone: a command line may hold a prompt or a secret (design 3.11)."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return str(spec.name).removesuffix(".__main__")
+    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else Path(sys.executable).name
+
+
+def open_store(settings: Settings, timeout: float) -> TaskStore:
+    """Return the task store that `settings` name; it connects at its first use.
+
+    Raises:
+        ConfigurationError: The database's URL cannot be meant.
+    """
+    from agentos_otel.tasks.database import open_database
+    from agentos_otel.tasks.store import TaskStore
+
+    return TaskStore(open_database(settings.database_url, timeout))
+
+
+def _sampler(settings: Settings) -> Callable[[bytes], bool] | None:
+    """Return the decision at a root, or None for always; as the SDK's samplers of the same names decide."""
+    kind = settings.sampler.removeprefix("parentbased_")
+    if kind == "always_on":
+        return None
+    if kind == "always_off":
+        return lambda trace_id: False
+    bound = round(settings.sampler_ratio * (1 << 64))
+    return lambda trace_id: int.from_bytes(trace_id[8:], "big") < bound
+
+
+def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
+    """Return a runtime for `settings`; it touches no global, no file and no database until a span needs one."""
+    host = host_name()
+    program = _program()
+
+    def resource(run_id: str) -> dict[str, Any]:
+        return {
+            semconv.SERVICE_NAME: settings.service_name or program,
+            semconv.SERVICE_INSTANCE_ID: run_id,
+            semconv.PROCESS_PID: os.getpid(),
+            semconv.HOST_NAME: host,
+        }
+
+    def hello() -> dict[str, Any]:
+        return {
+            "op": "run",
+            "run_id": journal.run_id,
+            "resource": resource(journal.run_id),
+            "program": program,
+            "host": host,
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "at": now_ns(),
+        }
+
+    journal = Journal(settings.journal_dir / "live" / host, new_run_id, hello)
+    foreign = carriers.parse_traceparent(environ.get(semconv.W3C_TRACEPARENT, ""))
+    inherited = carriers.inherited_from(environ)
+    options = Options(
+        state_dir=settings.state_dir,
+        namespace=namespace_of(Path.cwd()),
+        session_id=settings.session_id,
+        capture=settings.capture,
+        sample=_sampler(settings),
+        inherited=inherited,
+        trailers=settings.trailers,
+        program=program,
+        host=host,
+        foreign_parent=(bytes.fromhex(foreign[0]), bytes.fromhex(foreign[1])) if foreign and not inherited else None,
+    )
+    try:
+        store = open_store(settings, SQL_WAIT)
+    except AgentosOtelError as error:
+        guard.warn_once("store", "tasks are kept in the journal alone: %s", error)
+        store = None
+    return Runtime(options, journal, lambda run_id: SpanEncoder(resource(run_id)), store)
+
+
+def default() -> Runtime | None:
+    """Return the runtime for the environment's settings; what `tracing` asks for at the first span."""
+    try:
+        settings = read()
+    except AgentosOtelError as error:
+        # Not an exception into the traced program: the CLI and configure() say it with exit code 2.
+        guard.warn_once("settings", "tracing is off: %s", error)
+        return None
+    if settings.disabled or sys.platform not in ("linux", "darwin"):
+        return None
+    return _started(build_runtime(settings, os.environ))
+
+
+def _started(runtime: Runtime) -> Runtime:
+    global _exit_registered  # noqa: PLW0603 - one handler a process
+    if not _exit_registered:
+        _exit_registered = True
+        atexit.register(shutdown)
+    return runtime
+
+
+def configure(
+    *,
+    state_dir: str | Path | None = None,
+    database_url: str | None = None,
+    capture: bool | None = None,
+    session_id: str | None = None,
+    trailers: bool | None = None,
+    service_name: str | None = None,
+    maps: Iterable[str | Path] | None = None,
+) -> None:
+    """Set up tracing for this process: logs, children and commits are joined, `maps` applied.
+
+    Decorators need no call; this is for what has to be switched on. What is None comes from the environment.
+
+    Raises:
+        ConfigurationError: A setting or a map is wrong; one sentence says what to do.
+    """
+    settings = read().with_changes(
+        state_dir=state_dir,
+        database_url=database_url,
+        capture=capture,
+        session_id=session_id,
+        trailers=trailers,
+        service_name=service_name,
+        maps=maps,
+    )
+    if settings.disabled:
+        return
+    open_store(settings, SQL_WAIT)  # a wrong URL is the caller's to know
+    runtimes.install(_started(build_runtime(settings, os.environ)))
+    activate(settings)
+
+
+def activate(settings: Settings | None = None) -> None:
+    """Join logs, children and commits of this process, and apply the maps of points; idempotent.
+
+    Raises:
+        ConfigurationError: A setting or a map is wrong.
+    """
+    global _activated  # noqa: PLW0603 - once a process
+    settings = settings or read()
+    if settings.disabled:
+        return
+    with _lock:
+        apply_maps(settings)
+        if _activated:
+            return
+        _activated = True
+        from agentos_otel.correlation import children, commits, logs
+
+        children.install(child_environment)
+        logs.install(log_context, journal_log)
+        commits.install()
+
+
+def apply_maps(settings: Settings) -> None:
+    """Register the shipped maps and those that `settings` name.
+
+    Raises:
+        ConfigurationError: A map is wrong.
+    """
+    from agentos_otel.instrumentation import imports
+    from agentos_otel.instrumentation.point_map import load_map
+    from agentos_otel.tracing.wrappers import wrap
+
+    shipped = sorted((Path(__file__).parent / "instrumentation" / "maps").glob("*.toml"))
+    imports.activate([load_map(path) for path in (*shipped, *settings.maps)], wrap)
+
+
+def child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what a child that is launched here gets beside `environ`: the current span, and the commit hooks."""
+    attempt, runtime = current_attempt(), runtimes.installed()
+    if attempt is None or runtime is None:
+        return {}
+    from opentelemetry.trace import get_current_span
+
+    from agentos_otel.tracing.span import Span
+
+    variables = dict(carriers.inject())
+    span = get_current_span()
+    if type(span) is Span:
+        span.children_launched = True
+    variables[semconv.ENV_TASK_FILE] = carriers.task_file_of(runtime, attempt)
+    variables[semconv.ENV_STATE_DIR] = str(runtime.options.state_dir)
+    if runtime.options.trailers:
+        variables.update(hook_environment(runtime.options.state_dir, environ))
+    return variables
+
+
+def hook_environment(state_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that make git in a child run our hooks."""
+    from agentos_otel.correlation import hooks
+
+    return hooks.environment(environ, hooks.install(state_dir, version()))
+
+
+def version() -> str:
+    """Return this library's version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("agentos-otel")
+    except PackageNotFoundError:
+        return "0"
+
+
+def log_context() -> Any:
+    """Return the ids for a log record made here, or None outside any task."""
+    attempt = current_attempt()
+    if attempt is None:
+        return None
+    from opentelemetry.trace import get_current_span
+
+    from agentos_otel.correlation.logs import LogContext
+
+    context = get_current_span().get_span_context()
+    inside = context.is_valid and context.trace_id == int.from_bytes(attempt.trace_id, "big")
+    span_id = context.span_id.to_bytes(8, "big").hex() if inside else attempt.root_id.hex()
+    return LogContext(attempt.trace_hex, span_id, int(attempt.sampled), attempt.task_id, attempt.session_id)
+
+
+def journal_log(record: Any, context: Any) -> None:
+    """Keep a log record in the journal."""
+    runtime = runtimes.installed()
+    if runtime is None or not context.trace_flags:
+        return
+    from agentos_otel.journal.log_encoding import encode_log
+    from agentos_otel.journal.record import LOG_RECORD
+
+    body, _ = encode_log(
+        record,
+        trace_id=context.trace_id,
+        span_id=context.span_id,
+        trace_flags=context.trace_flags,
+        task_id=context.task_id,
+        session_id=context.session_id,
+        resource=runtime.encoder.resource,
+    )
+    runtime.write(LOG_RECORD, body)
+
+
+def shutdown() -> None:
+    """Leave what this process has joined and end its journal; the next span begins a new one."""
+    runtime = runtimes.installed()
+    if runtime is None:
+        return
+    guard.guarded("leaving a task", joining.leave_inherited, runtime)
+    guard.guarded("storing tasks", runtime.flush)
+    statement = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
+    guard.guarded("ending the journal", runtime.journal.close, statement)
+    runtimes.install(None)

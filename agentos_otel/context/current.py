@@ -1,0 +1,29 @@
+"""The current task, carried in the OpenTelemetry context beside the current span.
+
+A task is kept under a key of its own and not only on our span: a foreign span (of an HTTP client, say) may be the
+current one, and what runs inside it still belongs to the task.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import create_key, get_current
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from agentos_otel.context.attempt import Attempt
+
+TASK_KEY: Final = create_key("agentos-otel-task")
+SESSION_KEY: Final = create_key("agentos-otel-session")
+
+
+def current_attempt(context: Context | None = None) -> Attempt | None:
+    """Return the attempt that the code here works for, or None outside any task."""
+    return (get_current() if context is None else context).get(TASK_KEY)  # type: ignore[return-value]
+
+
+def current_session(context: Context | None = None) -> str | None:
+    """Return the session that `session(...)` opened around the code here."""
+    return (get_current() if context is None else context).get(SESSION_KEY)  # type: ignore[return-value]

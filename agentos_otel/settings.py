@@ -1,0 +1,133 @@
+"""Settings, read once from arguments and the environment; read by `bootstrap` and `cli` alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agentos_otel import semconv
+from agentos_otel.errors import ConfigurationError
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+_SAMPLERS = (
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        state_dir: Where journals, index and the SQLite store live (`AGENTOS_OTEL_STATE_DIR`).
+        database_url: The task store (`AGENTOS_OTEL_DATABASE_URL`): `sqlite:///PATH` or `postgresql://…`.
+        disabled: Nothing is traced (`AGENTOS_OTEL_DISABLED`, `OTEL_SDK_DISABLED`).
+        capture: Keep arguments and results (`AGENTOS_OTEL_CAPTURE`,
+            `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`).
+        maps: Files with maps of points (`AGENTOS_OTEL_MAP`, separated by `:`).
+        session_id: Session of tasks that get none from the host (`AGENTOS_OTEL_SESSION_ID`).
+        trailers: Write ids into commit messages (`AGENTOS_OTEL_TRAILERS`).
+        sampler: `OTEL_TRACES_SAMPLER`.
+        sampler_ratio: `OTEL_TRACES_SAMPLER_ARG`, 0 to 1.
+        service_name: `OTEL_SERVICE_NAME`.
+        parent_from_env: A foreign `TRACEPARENT` is the parent, not a link (`AGENTOS_OTEL_PARENT=env`).
+    """
+
+    state_dir: Path
+    database_url: str
+    disabled: bool = False
+    capture: bool = False
+    maps: tuple[Path, ...] = ()
+    session_id: str = ""
+    trailers: bool = True
+    sampler: str = "parentbased_always_on"
+    sampler_ratio: float = 1.0
+    service_name: str = ""
+    parent_from_env: bool = False
+
+    @property
+    def journal_dir(self) -> Path:
+        """Folder of all journals."""
+        return self.state_dir / "journal"
+
+    def with_changes(self, **changes: Any) -> Settings:
+        """Return these settings with what is not None in `changes`."""
+        known = {key: value for key, value in changes.items() if value is not None}
+        if "state_dir" in known:
+            known["state_dir"] = Path(known["state_dir"]).absolute()
+            default = f"sqlite:///{self.state_dir / 'tasks.db'}"
+            if self.database_url == default and "database_url" not in known:
+                known["database_url"] = f"sqlite:///{known['state_dir'] / 'tasks.db'}"
+        if "maps" in known:
+            known["maps"] = tuple(Path(path) for path in known["maps"])
+        return replace(self, **known)
+
+
+def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return default if value == "" else False
+    raise ConfigurationError(f"{name}={environ[name]!r} is neither true nor false: set it to true or false")
+
+
+def _capture(environ: Mapping[str, str]) -> bool:
+    genai = environ.get(semconv.OTEL_CAPTURE_CONTENT, "").strip().lower()
+    if genai in ("span_only", "event_only", "span_and_event"):
+        return True
+    return _flag(environ, semconv.ENV_CAPTURE) or (genai in _TRUE)
+
+
+def _ratio(environ: Mapping[str, str]) -> float:
+    text = environ.get(semconv.OTEL_TRACES_SAMPLER_ARG, "").strip() or "1"
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1
+    if not 0 <= ratio <= 1:
+        raise ConfigurationError(f"{semconv.OTEL_TRACES_SAMPLER_ARG}={text!r} is no number from 0 to 1: set it to one")
+    return ratio
+
+
+def default_state_dir() -> Path:
+    """Return the user's state directory for this library (platformdirs)."""
+    from platformdirs import user_state_path
+
+    return user_state_path("agentos-otel", appauthor=False)
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that the environment gives.
+
+    Raises:
+        ConfigurationError: A variable holds what it cannot mean; one sentence says what to set.
+    """
+    environ = os.environ if environ is None else environ
+    given = environ.get(semconv.ENV_STATE_DIR, "")
+    state_dir = Path(given).expanduser().absolute() if given else default_state_dir()
+    sampler = environ.get(semconv.OTEL_TRACES_SAMPLER, "").strip().lower() or "parentbased_always_on"
+    if sampler not in _SAMPLERS:
+        raise ConfigurationError(f"{semconv.OTEL_TRACES_SAMPLER}={sampler!r} is not one of {', '.join(_SAMPLERS)}")
+    return Settings(
+        state_dir=state_dir,
+        database_url=environ.get(semconv.ENV_DATABASE_URL, "") or f"sqlite:///{state_dir / 'tasks.db'}",
+        disabled=_flag(environ, semconv.ENV_DISABLED) or _flag(environ, semconv.OTEL_SDK_DISABLED),
+        capture=_capture(environ),
+        maps=tuple(Path(path) for path in environ.get(semconv.ENV_MAP, "").split(os.pathsep) if path),
+        session_id=environ.get(semconv.ENV_SESSION_ID, ""),
+        trailers=_flag(environ, semconv.ENV_TRAILERS, default=True),
+        sampler=sampler,
+        sampler_ratio=_ratio(environ),
+        service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
+        parent_from_env=environ.get(semconv.ENV_PARENT, "").strip().lower() == "env",
+    )

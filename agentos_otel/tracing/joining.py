@@ -1,0 +1,401 @@
+"""How work finds its task: the current context, adoption by id, the environment, else a new task (design 3.2)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import get_current_span
+
+from agentos_otel import guard, semconv
+from agentos_otel.context.attempt import Attempt, new_session_id, new_span_id, new_task_id, new_trace_id
+from agentos_otel.context.current import current_session
+from agentos_otel.journal import encoding
+from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
+from agentos_otel.tracing import task_file
+from agentos_otel.tracing.runtime import on_event_loop
+from agentos_otel.tracing.span import ERROR, INTERNAL, now_ns, qualified_name
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from agentos_otel.model import Operation, Point
+    from agentos_otel.tasks.database import Row
+    from agentos_otel.tracing.runtime import Runtime
+    from agentos_otel.tracing.span import Span
+
+_inherited: dict[int, Attempt] = {}  # by pid: what the environment gave this process
+_lock = threading.Lock()
+
+Joins = Sequence[tuple[str, str]]
+"""Ids of a point that may adopt it into a task, as (kind, value), in the map's order."""
+
+PHASE_STATUS = {"intent": "planning", "coordination": "planning", "dry_execution": "planning"}
+
+
+def find(runtime: Runtime, point: Point, name: str, joins: Joins, session: str | None, context: Context) -> Attempt:
+    """Return the attempt that a point outside any task belongs to, joining or bearing it.
+
+    Args:
+        runtime: The process's runtime.
+        point: The point that is entered.
+        name: Name for the root span, should the task be born here.
+        joins: Usable ids of the point that may adopt, as (kind, value), in the map's order.
+        session: Session that the host gives, if any.
+        context: The OpenTelemetry context at the call.
+    """
+    owner = point.kind != "stage"
+    reserved = _reservation(runtime)
+    if joins and not point.begins:
+        attempt, adopted = _by_id(runtime, point, name, joins, session, context, reserved)
+        if attempt is not None:
+            if adopted and reserved is not None and reserved.task_id != attempt.task_id:
+                _discard(runtime, attempt)
+            return attempt
+    if (point.begins or point.kind == "task") and reserved is not None and _take(runtime):
+        return _bear(runtime, reserved, name, joins, owner=owner)
+    if not point.begins and not (point.kind == "task" and reserved is not None):
+        inherited = _from_environment(runtime)
+        if inherited is not None:
+            return inherited
+    return _bear(runtime, _draw(runtime, name, session, context), name, joins, owner=owner)
+
+
+def _draw(runtime: Runtime, name: str, session: str | None, context: Context, task_id: str = "") -> Attempt:
+    task_id = task_id or new_task_id()
+    options = runtime.options
+    session = session or current_session(context) or options.session_id or new_session_id(task_id)
+    trace_id = new_trace_id()
+    sampled = options.sample is None or options.sample(trace_id)
+    attempt = Attempt(task_id, session, trace_id, new_span_id(), now_ns(), root_name=name, sampled=sampled)
+    foreign = get_current_span(context).get_span_context()
+    if foreign.is_valid:
+        attempt.links.append((foreign.trace_id.to_bytes(16, "big"), foreign.span_id.to_bytes(8, "big")))
+    elif options.foreign_parent:
+        attempt.links.append(options.foreign_parent)
+    return attempt
+
+
+def share(attempt: Attempt) -> Attempt:
+    """Encode what every span of `attempt` carries."""
+    attempt.shared = encoding.attributes(
+        {
+            semconv.TASK_ID: attempt.task_id,
+            semconv.SESSION_ID: attempt.session_id,
+            semconv.GEN_AI_CONVERSATION_ID: attempt.session_id,
+            semconv.AGENTOS_TASK_ATTEMPT: attempt.number,
+            **({semconv.AGENTOS_LATE: True} if attempt.late else {}),
+        }
+    )
+    return attempt
+
+
+def birth_operations(runtime: Runtime, attempt: Attempt, *, owner: bool) -> list[Operation]:
+    """Return the operations that write a new task, its first attempt and this run into the store."""
+    owner_run = runtime.run_id if owner else ""
+    common: dict[str, Any] = {"task_id": attempt.task_id, "at": attempt.root_start_ns, "owner_run": owner_run}
+    return [
+        {
+            **common,
+            "op": "task",
+            "session_id": attempt.session_id,
+            "name": attempt.root_name,
+            "namespace": runtime.options.namespace,
+        },
+        attempt_operation(runtime, attempt, owner_run),
+        join_operation(runtime, attempt),
+    ]
+
+
+def attempt_operation(runtime: Runtime, attempt: Attempt, owner_run: str) -> Operation:
+    """Return the operation that writes an attempt."""
+    return {
+        "op": "attempt",
+        "task_id": attempt.task_id,
+        "attempt": attempt.number,
+        "trace_id": attempt.trace_hex,
+        "root_span_id": attempt.root_id.hex(),
+        "root_name": attempt.root_name,
+        "owner_run": owner_run,
+        "sampled": attempt.sampled,
+        "at": attempt.root_start_ns,
+    }
+
+
+def join_operation(runtime: Runtime, attempt: Attempt) -> Operation:
+    """Return the operation that writes this process's part in an attempt."""
+    return {
+        "op": "join",
+        "run_id": runtime.run_id,
+        "task_id": attempt.task_id,
+        "attempt": attempt.number,
+        "host": runtime.options.host,
+        "pid": os.getpid(),
+        "program": runtime.options.program,
+        "late": attempt.late,
+        "at": now_ns(),
+    }
+
+
+def _bear(runtime: Runtime, attempt: Attempt, name: str, joins: Joins, *, owner: bool) -> Attempt:
+    """Write a new task before any work: its root's start, then its rows."""
+    attempt.root_name = name
+    attempt.owned = owner
+    attempt.pid = os.getpid()
+    share(attempt)
+    write_root_start(runtime, attempt)
+    runtime.state([*birth_operations(runtime, attempt, owner=owner), *_born(attempt, joins)])
+    runtime.flush_soon()
+    return attempt
+
+
+def _by_id(
+    runtime: Runtime,
+    point: Point,
+    name: str,
+    joins: Joins,
+    session: str | None,
+    context: Context,
+    reserved: Attempt | None,
+) -> tuple[Attempt | None, bool]:
+    """Adopt by id, or bear a task that later commands with the same id join; (attempt, whether it was adopted)."""
+    store = runtime.store
+    if store is None:
+        return None, False
+    now = now_ns()
+    made: list[Attempt] = []
+
+    def bear(row: Row | None) -> Sequence[Operation]:
+        if row is None:
+            inherited = _from_environment(runtime)
+            if inherited is not None and reserved is None:
+                return ()
+            attempt = reserved if reserved is not None and _take(runtime) else _draw(runtime, name, session, context)
+            attempt.root_name = name
+            attempt.owned = point.kind != "stage"
+            operations = [*birth_operations(runtime, attempt, owner=attempt.owned), *_born(attempt, joins)]
+            fresh = True
+        else:
+            attempt = _adopted(row, now)
+            fresh = row["attempt_ended_ns"] is not None
+            operations = [attempt_operation(runtime, attempt, "")] if fresh else []
+            operations.append(join_operation(runtime, attempt))
+        share(attempt)
+        attempt.pid = os.getpid()
+        if fresh:
+            write_root_start(runtime, attempt)
+        made.append(attempt)
+        for operation in operations:
+            runtime.journal.state(operation)
+        return operations
+
+    since = now - runtime.options.resume_window_ns
+    row = runtime.sql(
+        lambda wait: store.join_or_bear([value for _, value in joins], runtime.options.namespace, since, bear, wait)
+    )
+    return (made[0] if made else None), row is not None
+
+
+def _born(attempt: Attempt, joins: Joins) -> list[Operation]:
+    """Keep the ids inside the birth's transaction: the racing command that waits for its lock must see them."""
+    refs = [(kind, value, "born") for kind, value in joins]
+    return [{"op": "refs", "task_id": attempt.task_id, "refs": refs, "at": attempt.root_start_ns}] if refs else []
+
+
+def _adopted(row: Row, now: int) -> Attempt:
+    """Return the attempt to work in: the open one, or after an end the next, linked to the one before."""
+    previous_trace = bytes.fromhex(row["attempt_trace_id"])
+    previous_root = bytes.fromhex(row["attempt_root_span_id"])
+    ended = row["attempt_ended_ns"] is not None
+    attempt = Attempt(
+        row["task_id"],
+        row["session_id"],
+        new_trace_id() if ended else previous_trace,
+        new_span_id() if ended else previous_root,
+        now if ended else row["attempt_started_ns"],
+        root_name=row["attempt_root_name"],
+        number=row["attempt"] + 1 if ended else row["attempt"],
+        sampled=bool(row["attempt_sampled"]),
+    )
+    if ended:
+        attempt.links.append((previous_trace, previous_root))
+    return attempt
+
+
+def _from_environment(runtime: Runtime) -> Attempt | None:
+    """Return the attempt that the environment names; one object for the process, joined once."""
+    inherited = runtime.options.inherited
+    if inherited is None:
+        return None
+    with _lock:
+        attempt = _inherited.get(os.getpid())
+        if attempt is None:
+            attempt = _inherit(runtime, inherited.task_file)
+            if attempt is None:
+                return None
+            _inherited.clear()
+            _inherited[os.getpid()] = attempt
+            runtime.state([join_operation(runtime, attempt)])
+            runtime.flush_soon()
+        return attempt
+
+
+def _inherit(runtime: Runtime, path: str) -> Attempt | None:
+    inherited = runtime.options.inherited
+    if inherited is None:
+        return None
+    attempt = task_file.attempt_of(task_file.read(path)) if path else None
+    if attempt is None or (inherited.trace_id and attempt.trace_hex != inherited.trace_id):
+        attempt = _look_up(runtime, inherited.task_id) if not inherited.trace_id else _bare(runtime)
+    if attempt is not None:
+        attempt.pid = os.getpid()
+        if inherited.span_id and attempt.trace_hex == inherited.trace_id:
+            attempt.remote_parent = bytes.fromhex(inherited.span_id)
+        share(attempt)
+    return attempt
+
+
+def _bare(runtime: Runtime) -> Attempt | None:
+    """Return an attempt from the ids in the environment alone; its root is for others to write."""
+    inherited = runtime.options.inherited
+    if inherited is None:
+        return None
+    span_id = bytes.fromhex(inherited.span_id)
+    session = inherited.session_id or new_session_id(inherited.task_id)
+    trace_id = bytes.fromhex(inherited.trace_id)
+    return Attempt(inherited.task_id, session, trace_id, span_id, now_ns(), sampled=inherited.sampled)
+
+
+def _look_up(runtime: Runtime, task_id: str) -> Attempt | None:
+    """Join a task by its id alone (`AGENTOS_OTEL_TASK_ID`), at its root; a task that ended gets a new attempt."""
+    store = runtime.store
+    row = runtime.sql(lambda wait: store.latest(task_id, wait)) if store else None
+    if row is None or row.get("attempt_trace_id") is None:
+        return None
+    attempt = _adopted(row, now_ns())
+    if attempt.number != row["attempt"]:
+        attempt.pid = os.getpid()
+        share(attempt)
+        write_root_start(runtime, attempt)
+        runtime.state([attempt_operation(runtime, attempt, "")])
+    return attempt
+
+
+def join_task(runtime: Runtime, task_id: str) -> Attempt | None:
+    """Join the task with that id for `run --task ID`; None if the store has none."""
+    return _look_up(runtime, task_id)
+
+
+# --- the reservation of `run` ---
+
+
+def _reservation(runtime: Runtime) -> Attempt | None:
+    inherited = runtime.options.inherited
+    if inherited is None or not inherited.task_file or task_file.is_claimed(inherited.task_file):
+        return None
+    fields = task_file.read(inherited.task_file)
+    return task_file.attempt_of(fields) if fields.get("reserved") == "1" else None
+
+
+def _take(runtime: Runtime) -> bool:
+    inherited = runtime.options.inherited
+    return inherited is not None and task_file.claim(inherited.task_file)
+
+
+def _discard(runtime: Runtime, joined: Attempt) -> None:
+    """Give the reservation up for the task that was joined: commits of this command carry that one's ids."""
+    inherited = runtime.options.inherited
+    if inherited is not None and task_file.claim(inherited.task_file):
+        from pathlib import Path
+
+        path = Path(inherited.task_file)
+        commits = Path(task_file.read(path).get("commits", ""))
+        guard.guarded("redirecting the task file", task_file.write, path, task_file.fields_of(joined, commits))
+
+
+# --- the root ---
+
+
+def write_root_start(runtime: Runtime, attempt: Attempt) -> None:
+    """Write the reserved root's start record: whatever happens, its id and its start are known."""
+    if attempt.sampled:
+        runtime.write(STARTED_SPAN, encode_root(runtime, attempt, 0))
+
+
+def encode_root(runtime: Runtime, attempt: Attempt, end_ns: int, status: str = "", error_type: str = "") -> bytes:
+    """Return the root span under its reserved ids."""
+    values: dict[str, Any] = {
+        semconv.AGENTOS_KIND: "task",
+        semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
+    }
+    if not end_ns:
+        values[semconv.AGENTOS_RESERVED] = True
+    if error_type:
+        values[semconv.ERROR_TYPE] = error_type
+    if status == "cancelled":
+        values[semconv.AGENTOS_CANCELLED] = True
+    links = [encoding.Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links]
+    parts = [attempt.shared, encoding.attributes(values), encoding.links(links)]
+    parts.append(encoding.status(ERROR, error_type) if status == "failed" else b"")
+    named = encoding.name(attempt.root_name, INTERNAL)
+    return runtime.encoder.span(attempt.trace_id, attempt.root_id, b"", named, attempt.root_start_ns, end_ns, parts)
+
+
+def end_attempt(
+    runtime: Runtime, attempt: Attempt, status: str, error: BaseException | str | None = None, root: Span | None = None
+) -> None:
+    """Claim the end of `attempt`; whoever wins the claim writes the root, which is final.
+
+    `root` is the open root span of an owner; a reserved root is written from the attempt alone.
+
+    A store that does not answer cannot refuse: the journal then has the end, and this process writes the root.
+    """
+    error_type = error if isinstance(error, str) else qualified_name(type(error)) if error is not None else ""
+    at = now_ns()
+    runtime.state(
+        [
+            {
+                "op": "end",
+                "task_id": attempt.task_id,
+                "attempt": attempt.number,
+                "status": status,
+                "error_type": error_type or None,
+                "run_id": runtime.run_id,
+                "at": at,
+            },
+            leave_operation(runtime, attempt),
+        ]
+    )
+    results = runtime.flush()
+    if results is not None and results[-2] is False:
+        return
+    if root is not None:
+        root.end()
+    elif attempt.sampled:
+        runtime.write(ENDED_SPAN, encode_root(runtime, attempt, at, status, error_type))
+
+
+def leave_operation(runtime: Runtime, attempt: Attempt) -> Operation:
+    """Return the operation that takes this process out of an attempt; the last one out leaves it waiting."""
+    return {
+        "op": "leave",
+        "run_id": runtime.run_id,
+        "task_id": attempt.task_id,
+        "attempt": attempt.number,
+        "at": now_ns(),
+    }
+
+
+def inherited_attempt() -> Attempt | None:
+    """Return the attempt that the environment gave this process, if a point has asked for it."""
+    return _inherited.get(os.getpid())
+
+
+def leave_inherited(runtime: Runtime) -> None:
+    """Leave the attempt that the environment gave this process, at its exit."""
+    attempt = _inherited.pop(os.getpid(), None)
+    if attempt is not None:
+        runtime.state([leave_operation(runtime, attempt)])
+        runtime.flush()

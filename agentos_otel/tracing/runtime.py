@@ -1,0 +1,178 @@
+"""What a span needs of its process: the journal, the task store behind a breaker, and the values of the settings.
+
+Built by `bootstrap`, which installs itself here as `factory`; the first span asks for it, so that decorators work
+without any call and importing them opens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from agentos_otel import guard
+from agentos_otel.errors import StorageError
+from agentos_otel.journal.encoding import json_bytes
+from agentos_otel.journal.record import STATEMENT
+from agentos_otel.model import Operation
+
+if TYPE_CHECKING:
+    from agentos_otel.journal.encoding import SpanEncoder
+    from agentos_otel.journal.writer import Journal
+    from agentos_otel.tasks.store import TaskStore
+
+T = TypeVar("T")
+
+SQL_WAIT: Final = 0.25
+"""Seconds that the traced program may wait for SQL, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What the environment says of the task that this process works for (design 3.9)."""
+
+    task_id: str
+    session_id: str
+    trace_id: str
+    span_id: str
+    sampled: bool
+    task_file: str
+
+
+@dataclass(slots=True)
+class Options:
+    """The settings that spans and joining need, as plain values."""
+
+    state_dir: Path
+    namespace: str = ""
+    session_id: str = ""
+    capture: bool = False
+    resume_window_ns: int = 24 * 3600 * 10**9
+    sample: Callable[[bytes], bool] | None = None
+    inherited: Inherited | None = None
+    trailers: bool = True
+    program: str = ""
+    host: str = ""
+    foreign_parent: tuple[bytes, bytes] | None = None
+    parent_from_env: bool = False
+
+
+@dataclass
+class Runtime:
+    """Journal, store and options of this process."""
+
+    options: Options
+    journal: Journal
+    new_encoder: Callable[[str], SpanEncoder]
+    store: TaskStore | None = None
+    generation: int = 0
+    pending: list[Operation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make the encoder, and make both anew in a fork's child."""
+        self.write = self.journal.write
+        self.encoder = self.new_encoder(self.journal.run_id)
+        self._retry_at = 0.0
+        self._failures = 0
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        self.generation += 1
+        self.pending = []
+        self.encoder = self.new_encoder(self.journal.run_id)
+
+    @property
+    def run_id(self) -> str:
+        """Id of this process's part in the work."""
+        return self.journal.run_id
+
+    def state(self, operations: Iterable[Operation]) -> None:
+        """Journal operations; SQL gets them with the next transaction, or from the indexer."""
+        for operation in operations:
+            self.journal.write(STATEMENT, json_bytes(operation))
+            self.pending.append(operation)
+
+    def sql(self, call: Callable[[float], T]) -> T | None:
+        """Return `call(timeout)` on the store, or None where it failed or the breaker is open.
+
+        The first failure costs the host at most `SQL_WAIT`; then nothing is tried for 30 s, and twice as long after
+        each further failure: a database that hangs must not slow every stage.
+        """
+        if self.store is None or time.monotonic() < self._retry_at:
+            return None
+        try:
+            result = call(SQL_WAIT)
+        except StorageError as error:
+            self._retry_at = time.monotonic() + 30 * 2 ** min(self._failures, 6)
+            self._failures += 1
+            guard.warn_once(
+                "sql", "the task store did not take a change (%s); the journal has it, readers catch up", error
+            )
+            return None
+        self._failures = 0
+        return result
+
+    def flush(self) -> list[bool | None] | None:
+        """Apply what is pending in one transaction; None if SQL did not take it (the journal has it)."""
+        if not self.pending:
+            return []
+        operations, self.pending = self.pending, []
+        store = self.store
+        return self.sql(lambda timeout: store.apply(operations, timeout)) if store else None
+
+    def flush_soon(self) -> None:
+        """Apply what is pending; from a short-lived thread where an event loop runs here, which must not wait."""
+        if on_event_loop():
+            threading.Thread(target=guard.guarded, args=("storing a task", self.flush), daemon=True).start()
+        else:
+            self.flush()
+
+
+def on_event_loop() -> bool:
+    """Whether the caller runs on an asyncio event loop."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+factory: Callable[[], Runtime | None] | None = None
+"""Set by the package root to `bootstrap`'s; asked once, by the first span."""
+
+_runtime: Runtime | None = None
+_resolved = False
+_lock = threading.RLock()
+
+
+def current() -> Runtime | None:
+    """Return the process's runtime, made at the first call; None where tracing is off."""
+    global _runtime, _resolved  # noqa: PLW0603 - one runtime a process
+    if _resolved:
+        return _runtime
+    with _lock:
+        if not _resolved:
+            _runtime = guard.guarded("starting", factory) if factory else None
+            _resolved = True
+        return _runtime
+
+
+def install(runtime: Runtime | None) -> None:
+    """Make `runtime` the process's own (`configure()`, tests); None asks the factory again at the next span."""
+    global _runtime, _resolved  # noqa: PLW0603 - one runtime a process
+    with _lock:
+        _runtime = runtime
+        _resolved = runtime is not None
+
+
+def installed() -> Runtime | None:
+    """Return the runtime if there is one already, without making it."""
+    return _runtime

@@ -1,0 +1,173 @@
+"""Exact wrappers: a callable in a span that behaves as the bare one, whatever kind it is.
+
+They are `functools.wraps` closures, five times cheaper than `wrapt.decorator`, and picklable by name. The host's
+exceptions pass as the same object; the callable is called exactly once; no `await` is added.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from agentos_otel.model import Point
+from agentos_otel.tracing import points
+from agentos_otel.tracing import runtime as runtimes
+from agentos_otel.tracing.paths import binder
+
+MARK: Final = "__agentos_otel_point__"
+
+
+def wrap(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
+    """Return `fn` in a span as `point` says; sync, coroutine, generator and async generator functions.
+
+    What returns an awaitable without being a coroutine function (a plain function, a partial) is timed as the call.
+    """
+    enter = _enterer(fn, point)
+    if inspect.isasyncgenfunction(fn):
+        wrapper = _flagged(_async_generator(fn, enter), inspect.CO_ASYNC_GENERATOR)
+    elif inspect.isgeneratorfunction(fn):
+        wrapper = _flagged(_generator(fn, enter), inspect.CO_GENERATOR)
+    elif inspect.iscoroutinefunction(fn):
+        wrapper = _coroutine(fn, enter)
+    else:
+        wrapper = _function(fn, enter)
+    wrapped = functools.update_wrapper(wrapper, fn)
+    setattr(wrapped, MARK, point)
+    return wrapped
+
+
+Enter = Callable[[tuple[Any, ...], dict[str, Any]], points.Entered | None]
+
+
+def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
+    """Return what enters `point` for a call; arguments are named only where something reads them."""
+    module = getattr(fn, "__module__", "") or ""
+    qualname = getattr(fn, "__qualname__", type(fn).__qualname__)
+    function = f"{module}.{qualname}"
+    name = point.name or getattr(fn, "__name__", type(fn).__name__)
+    needs = bool(
+        point.ids or point.name_from or point.session or point.task or point.artifacts or point.failed or point.capture
+    )
+    bind = binder(fn)
+    nothing: dict[str, Any] = {}
+
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> points.Entered | None:
+        runtime = runtimes.current()
+        if runtime is None:
+            return None
+        arguments = bind(args, kwargs) if needs or (runtime.options.capture and point.capture is None) else nothing
+        return points.enter(point, name, arguments, function)
+
+    return enter
+
+
+def _function(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        entered = enter(args, kwargs)
+        if entered is None:
+            return fn(*args, **kwargs)
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:
+            entered.leave(error)
+            raise
+        entered.leave(None, result)
+        return result
+
+    return wrapper
+
+
+def _coroutine(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        entered = enter(args, kwargs)
+        if entered is None:
+            return await fn(*args, **kwargs)
+        try:
+            result = await fn(*args, **kwargs)
+        except BaseException as error:
+            entered.leave(error)
+            raise
+        entered.leave(None, result)
+        return result
+
+    return wrapper
+
+
+def _generator(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+    # A plain function, so that wrong arguments raise at the call as they do bare; `_flagged` makes `inspect` see what
+    # the bare function is.
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return _drive(fn(*args, **kwargs), enter, args, kwargs)
+
+    return wrapper
+
+
+def _drive(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a generator in a span that is current only while the generator's own code runs."""
+    entered = enter(args, kwargs)
+    if entered is None:
+        return (yield from generator)
+    step, value = generator.send, None
+    try:
+        while True:
+            item = step(value)
+            entered.detach()
+            try:
+                value = yield item
+                step = generator.send
+            except GeneratorExit:
+                generator.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
+                step, value = generator.throw, error
+            entered.attach()
+    except StopIteration as stop:
+        entered.leave(None, stop.value)
+        return stop.value
+    except BaseException as error:
+        entered.leave(error)
+        raise
+
+
+def _async_generator(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return _drive_async(fn(*args, **kwargs), enter, args, kwargs)
+
+    return wrapper
+
+
+async def _drive_async(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    entered = enter(args, kwargs)
+    step, value = generator.asend, None
+    try:
+        while True:
+            item = await step(value)
+            if entered is not None:
+                entered.detach()
+            try:
+                value = yield item
+                step = generator.asend
+            except GeneratorExit:
+                await generator.aclose()
+                raise
+            except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
+                step, value = generator.athrow, error
+            if entered is not None:
+                entered.attach()
+    except StopAsyncIteration:
+        if entered is not None:
+            entered.leave(None)
+    except BaseException as error:
+        if entered is not None:
+            entered.leave(error)
+        raise
+
+
+def _flagged(wrapper: Callable[..., Any], flag: int) -> Callable[..., Any]:
+    """Return `wrapper` with a code flag that `inspect.is…function` reads; the interpreter goes by opcodes instead."""
+    assert isinstance(wrapper, types.FunctionType)  # noqa: S101 - for the type checker
+    code = wrapper.__code__.replace(co_flags=wrapper.__code__.co_flags | flag)
+    return types.FunctionType(code, wrapper.__globals__, wrapper.__name__, None, wrapper.__closure__)
