@@ -266,6 +266,7 @@ def journal_log(record: Any, context: Any) -> None:
         return
     from agentos_otel.journal.log_encoding import encode_log
     from agentos_otel.journal.record import LOG_RECORD
+    from agentos_otel.tracing.limits import cut
 
     body, _ = encode_log(
         record,
@@ -275,6 +276,7 @@ def journal_log(record: Any, context: Any) -> None:
         task_id=context.task_id,
         session_id=context.session_id,
         resource=runtime.encoder.resource,
+        clean=cut,
     )
     runtime.write(LOG_RECORD, body)
 

@@ -1,0 +1,62 @@
+"""Puts the current span into the environment of child processes: into the copy for the child only."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from agentos_otel import guard
+
+_ENV: Final = list(inspect.signature(subprocess.Popen.__init__).parameters).index("env") - 1
+
+_bare: Callable[..., None] | None = None
+
+
+def install(child_environment: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
+    """Wrap `subprocess.Popen` (so asyncio's children, `os.popen` and GitPython's too); idempotent.
+
+    Args:
+        child_environment: Given the environment that the child would have, returns what to add; empty adds nothing.
+    """
+    global _bare  # noqa: PLW0603 - the one function that is wrapped
+    if _bare is not None:
+        return
+    bare = _bare = subprocess.Popen.__init__
+
+    @functools.wraps(bare)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            args, kwargs = _with_environment(args, kwargs, child_environment)
+        except Exception as error:  # noqa: BLE001 - the host's child starts all the same
+            guard.failed("preparing a child's environment", error)
+        bare(self, *args, **kwargs)
+
+    subprocess.Popen.__init__ = init  # type: ignore[method-assign]
+
+
+def _with_environment(
+    args: tuple[Any, ...], kwargs: dict[str, Any], child_environment: Callable[[Mapping[str, str]], Mapping[str, str]]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    positional = len(args) > _ENV
+    given = args[_ENV] if positional else kwargs.get("env")
+    if given is not None and not given:
+        return args, kwargs  # an explicit empty environment is what the host wants
+    added = child_environment(os.environ if given is None else given)
+    if not added:
+        return args, kwargs
+    copy = {**(os.environ if given is None else given), **added}
+    if positional:
+        return (*args[:_ENV], copy, *args[_ENV + 1 :]), kwargs
+    return args, {**kwargs, "env": copy}
+
+
+def uninstall() -> None:
+    """Give `subprocess.Popen` back as it was."""
+    global _bare  # noqa: PLW0603 - the one function that is wrapped
+    if _bare is not None:
+        subprocess.Popen.__init__ = _bare  # type: ignore[method-assign]
+        _bare = None

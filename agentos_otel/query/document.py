@@ -1,0 +1,119 @@
+"""A task and its whole run as one documented structure (`task.schema.json`): what `--json` prints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STARTED_SPAN
+from agentos_otel.query.workspace import Workspace
+from agentos_otel.store import decode, reaper
+
+SCHEMA_VERSION: Final = 1
+_HASH_LIMIT: Final = 64 << 20
+
+
+def task_part(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a task as the document has it."""
+    hidden = ("deleted_ns", "owner_run", "attempt")
+    task = {key: value for key, value in row.items() if key not in hidden}
+    task["agent_ids"] = json.loads(row["agent_ids"])
+    task["metadata"] = json.loads(row["metadata"])
+    return task
+
+
+def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
+    """Return everything that is known of a task.
+
+    Raises:
+        NotFoundError: There is no such task.
+    """
+    store = workspace.store
+    row = store.task(task_id)
+    attempts = store.rows("list_attempts", task_id=task_id)
+    spans, logs = _records(workspace, [attempt["trace_id"] for attempt in attempts])
+    runs = store.rows("list_runs", task_id=task_id)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "task": task_part(row),
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "runs": [_run(workspace, run) for run in runs],
+        "spans": spans,
+        "refs": [_without(ref, "task_id", "trace_id") for ref in store.rows("list_refs", task_id=task_id)],
+        "artifacts": [artifact_part(item) for item in store.rows("list_artifacts", task_id=task_id)],
+        "commits": [_commit(item) for item in store.rows("list_commits", task_id=task_id)],
+        "logs": logs,
+        "losses": {
+            **workspace.index.losses(run["run_id"] for run in runs),
+            "cut": sum(int(span["attributes"].get("agentos.cut", 0)) for span in spans),
+        },
+    }
+
+
+def _without(row: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+def _attempt(row: dict[str, Any]) -> dict[str, Any]:
+    attempt = {key: row[key] for key in ("attempt", "trace_id", "root_span_id", "status", "error_type")}
+    attempt["name"] = row["root_name"]
+    attempt["status"] = row["status"] or "open"
+    return {
+        **attempt,
+        "started_ns": row["started_ns"],
+        "ended_ns": row["ended_ns"],
+        "sampled": bool(row["sampled"]),
+    }
+
+
+def _run(workspace: Workspace, row: dict[str, Any]) -> dict[str, Any]:
+    path = workspace.journal_dir / "live" / row["host"] / f"{row['run_id']}.otlp"
+    state = "ended" if row["left_ns"] is not None else "live" if reaper.is_alive(path) else "dead"
+    run = {key: row[key] for key in ("run_id", "attempt", "host", "pid", "program", "started_ns", "left_ns")}
+    return {**run, "state": state, "late": bool(row["late"])}
+
+
+def _records(workspace: Workspace, traces: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return spans and logs of the traces; an ended span replaces its start, and ids come once."""
+    spans: dict[tuple[str, str], dict[str, Any]] = {}
+    logs: list[dict[str, Any]] = []
+    for trace_id in traces:
+        for record in workspace.index.trace_records(trace_id):
+            if record.field == LOG_RECORD:
+                logs += decode.logs(record.body)
+            elif record.field in (ENDED_SPAN, STARTED_SPAN):
+                for span in decode.spans(record.body):
+                    key = (span["trace_id"], span["span_id"])
+                    if record.field == ENDED_SPAN or key not in spans:
+                        spans[key] = span
+    ordered = sorted(spans.values(), key=lambda span: (span["start_ns"], span["span_id"]))
+    return ordered, sorted(logs, key=lambda log: log["time_ns"])
+
+
+def artifact_part(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an artifact with its state now: present, missing or changed."""
+    artifact = _without(row, "task_id")
+    path = Path(row["path"])
+    try:
+        size = path.stat().st_size
+        if size != row["size"]:
+            state = "changed"
+        elif row["sha256"] is not None and size <= _HASH_LIMIT:
+            with path.open("rb") as file:
+                state = "present" if hashlib.file_digest(file, "sha256").hexdigest() == row["sha256"] else "changed"
+        else:
+            state = "present"
+    except OSError:
+        state = "missing"
+    return {**artifact, "state": state}
+
+
+def _commit(row: dict[str, Any]) -> dict[str, Any]:
+    from agentos_otel.query.commits import message_of
+    from agentos_otel.correlation import trailers
+
+    message = message_of(row["repository"], row["sha"])
+    subject = message.splitlines()[0] if message else None
+    return {**_without(row, "task_id"), "trailers": trailers.read(message or ""), "subject": subject}

@@ -1,0 +1,114 @@
+"""A state directory opened for reading: index, task store and journals, brought up to date at each question."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentos_otel.context.attempt import new_run_id
+from agentos_otel.errors import AmbiguousError, NotFoundError
+from agentos_otel.journal.writer import Journal
+from agentos_otel.store import reaper
+from agentos_otel.store.index import Index
+from agentos_otel.tasks.store import TaskStore
+
+SHORTEST_PREFIX = 6
+
+
+@dataclass
+class Workspace:
+    """What queries need; opened once a command.
+
+    Attributes:
+        state_dir: The state directory.
+        host: Name of this host, whose dead runs are finished here.
+        store: The task store.
+    """
+
+    state_dir: Path
+    host: str
+    store: TaskStore
+
+    def __post_init__(self) -> None:
+        """Open the index."""
+        self.journal_dir = self.state_dir / "journal"
+        if not self.state_dir.is_dir():
+            raise NotFoundError(
+                f"nothing is traced yet in {self.state_dir}: run `agentos-otel demo`, or set AGENTOS_OTEL_STATE_DIR"
+            )
+        self.index = Index(self.state_dir / "index.db", self.journal_dir, self.store)
+        self._journal: Journal | None = None
+
+    def refresh(self) -> None:
+        """Finish dead runs, then read what the journals have grown by."""
+        from agentos_otel.query.commits import take_in
+
+        reaper.reap(self.journal_dir, self.host, self.store)
+        self.index.catch_up()
+        take_in(self)
+
+    def do(self, operation: dict[str, Any]) -> bool | None:
+        """Journal one operation of ours and apply it; an `end` says whether it won the claim.
+
+        Raises:
+            StorageError: The store did not take it.
+        """
+        operation.setdefault("at", time.time_ns())
+        self.journal.state(operation)
+        return self.store.apply([operation], timeout=10)[0]
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this process, for what the API changes (design 3.7: the tables can be rebuilt from it)."""
+        if self._journal is None:
+
+            def hello() -> dict[str, Any]:
+                return {"op": "run", "run_id": journal.run_id, "program": "agentos-otel", "host": self.host}
+
+            self._journal = journal = Journal(self.journal_dir / "live" / self.host, new_run_id, hello)
+        return self._journal
+
+    def close(self) -> None:
+        """Close index, store and journal."""
+        if self._journal is not None:
+            self._journal.close({"op": "run_end", "run_id": self._journal.run_id, "dropped": 0, "at": time.time_ns()})
+        self.index.close()
+        self.store.database.close()
+
+    # --- finding ---
+
+    def find(self, identifier: str) -> list[dict[str, Any]]:
+        """Return `task_id, what, value` of every id that is `identifier` or begins with it.
+
+        Raises:
+            NotFoundError: The prefix is too short.
+        """
+        if len(identifier) < SHORTEST_PREFIX:
+            raise NotFoundError(f"{identifier!r} is too short: give at least {SHORTEST_PREFIX} characters of an id")
+        hits = self.store.find(identifier)
+        if not hits:
+            for trace_id, span_id in self.index.find_span(identifier.lower()):
+                for hit in self.store.find(trace_id):
+                    hits.append({"task_id": hit["task_id"], "what": "span", "value": span_id})
+        exact = [hit for hit in hits if hit["value"] == identifier]
+        return exact or hits
+
+    def resolve(self, identifier: str) -> str:
+        """Return the task id that `identifier` (any id, or a prefix of it) leads to.
+
+        Raises:
+            NotFoundError: Nothing has that id.
+            AmbiguousError: Several tasks have it.
+        """
+        hits = self.find(identifier)
+        tasks = sorted({hit["task_id"] for hit in hits})
+        if not tasks:
+            raise NotFoundError(f"no task has the id {identifier!r}: `agentos-otel task list` shows those there are")
+        if len(tasks) > 1:
+            raise AmbiguousError(
+                f"{identifier!r} belongs to {len(tasks)} tasks ({', '.join(tasks[:4])}{', …' if tasks[4:] else ''}): "
+                "give more characters, or the task's own id"
+            )
+        return str(tasks[0])
