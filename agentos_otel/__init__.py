@@ -64,11 +64,19 @@ def _default_runtime() -> Any:
     return import_module("agentos_otel.bootstrap").default()
 
 
+def _open_workspace() -> Any:
+    return import_module("agentos_otel.bootstrap").open_workspace()
+
+
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module("agentos_otel.tracing.runtime").factory = _default_runtime
+    # Lower layers know the composition root by these two alone: they may not import it.
+    if home == "query.manager":
+        import_module("agentos_otel.query.manager").open_workspace = _open_workspace
+    elif home.startswith("tracing"):
+        import_module("agentos_otel.tracing.runtime").factory = _default_runtime
     value = getattr(import_module(f"agentos_otel.{home}"), name)
     globals()[name] = value
     return value

@@ -25,7 +25,11 @@ from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
 from agentos_otel.tracing.span import now_ns
 
 if TYPE_CHECKING:
+    from agentos_otel.query.workspace import Workspace
     from agentos_otel.tasks.store import TaskStore
+
+CLI_WAIT = 10.0
+"""Seconds that a command waits for the task store; the traced program waits `SQL_WAIT`."""
 
 _lock = threading.RLock()
 _activated = False
@@ -291,3 +295,15 @@ def shutdown() -> None:
     statement = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
     guard.guarded("ending the journal", runtime.journal.close, statement)
     runtimes.install(None)
+
+
+def open_workspace(settings: Settings | None = None) -> Workspace:
+    """Return the workspace that `settings` (the environment's if None) name, for queries and the API.
+
+    Raises:
+        AgentosOtelError: A setting is wrong, or a store cannot be opened.
+    """
+    from agentos_otel.query.workspace import Workspace
+
+    settings = settings or read()
+    return Workspace(settings.state_dir, host_name(), open_store(settings, CLI_WAIT))

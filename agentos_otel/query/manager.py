@@ -188,7 +188,9 @@ class TaskManager:
                 allowed = TRANSITIONS.get(row["status"], ())
                 if status not in allowed:
                     can = ", ".join(allowed) or "nothing: a new attempt reopens it (run --task)"
-                    raise TransitionError(f"a task that is {row['status']} cannot become {status!r}; it can become {can}")
+                    raise TransitionError(
+                        f"a task that is {row['status']} cannot become {status!r}; it can become {can}"
+                    )
                 self._set_status(workspace, row, status)
             if name is not None or session_id is not None or metadata is not None:
                 workspace.do(

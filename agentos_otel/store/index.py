@@ -57,7 +57,8 @@ class Index:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("BEGIN IMMEDIATE")
             if self._connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
-                for statement in (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").split(";"):
+                lines = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").splitlines()
+                for statement in "\n".join(line for line in lines if not line.startswith("--")).split(";"):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {VERSION}")
             self._connection.execute("COMMIT")

@@ -104,8 +104,9 @@ class PostgresqlConnection:
                     self._wait(select.POLLOUT, deadline)
                 case _:
                     break
+        reason = _line(self._conn.error_message.decode("utf-8", "replace")) or "no reason given"
         raise StorageError(
-            f"the task database {deadline.where} cannot be reached ({self._complaint()}): see that the server runs and "
+            f"the task database {deadline.where} cannot be reached ({reason}): see that the server runs and "
             "the URL is right"
         )
 
@@ -249,9 +250,6 @@ class PostgresqlConnection:
         if not ready:
             raise deadline.passed()
         return ready[0][1]
-
-    def _complaint(self) -> str:
-        return _line(self._conn.error_message.decode("utf-8", "replace")) or "no reason given"
 
 
 class _UndefinedError(StorageError):

@@ -9,11 +9,13 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel.errors import StorageError
-from agentos_otel.tasks.connection import Deadline
 from agentos_otel.tasks.migrations import CREATE_TABLE, TABLE
+
+if TYPE_CHECKING:
+    from agentos_otel.tasks.connection import Deadline
 
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"})
 _OPERATIONS: Final = 20_000

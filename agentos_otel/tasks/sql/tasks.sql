@@ -171,3 +171,18 @@ SELECT DISTINCT task_id, what, value FROM (
 -- name: ambiguous_ids
 SELECT value, COUNT(DISTINCT task_id) AS tasks FROM task_refs WHERE role = 'produced'
 GROUP BY value HAVING COUNT(DISTINCT task_id) > 1 ORDER BY value LIMIT 20
+
+-- name: erase_refs
+DELETE FROM task_refs WHERE task_id = :task_id
+-- name: erase_agents
+DELETE FROM task_agents WHERE task_id = :task_id
+-- name: erase_artifacts
+DELETE FROM task_artifacts WHERE task_id = :task_id
+-- name: erase_commits
+DELETE FROM task_commits WHERE task_id = :task_id
+-- name: erase_runs
+DELETE FROM task_runs WHERE task_id = :task_id
+-- name: erase_attempts
+DELETE FROM task_attempts WHERE task_id = :task_id
+-- name: erase_task
+DELETE FROM tasks WHERE task_id = :task_id

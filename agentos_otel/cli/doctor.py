@@ -1,0 +1,72 @@
+"""`doctor`: what is set, what works, what was lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import click
+
+from agentos_otel import bootstrap, settings
+from agentos_otel.cli.main import json_option, print_json, workspace
+from agentos_otel.errors import AgentosOtelError
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check settings, stores, maps and git; exits 1 where something needs attention."""
+    checks: list[dict[str, Any]] = []
+
+    def check(name: str, ok: bool, detail: str) -> None:
+        checks.append({"check": name, "ok": ok, "detail": detail})
+
+    found = settings.read()
+    check("python", sys.version_info >= (3, 11), sys.version.split()[0])
+    check("tracing", not found.disabled, "off by a variable" if found.disabled else "on")
+    check("state directory", *_writable(found))
+    try:
+        bootstrap.apply_maps(found)
+        from agentos_otel.instrumentation import imports
+
+        missing = [point for point, state in imports.report().items() if state == "missing"]
+        check("maps of points", not missing, f"missing: {', '.join(missing)}" if missing else "valid")
+    except AgentosOtelError as error:
+        check("maps of points", False, str(error))
+    try:
+        with workspace() as space:
+            ambiguous = [row["value"] for row in space.store.rows("ambiguous_ids")]
+            check("task store", True, found.database_url.split("@")[-1])
+            total = space.index.losses(path.name.split(".", 1)[0] for path in space.index.files())
+            check("losses", not any(total.values()), ", ".join(f"{key} {value}" for key, value in total.items()))
+            check("ids", not ambiguous, f"produced in several tasks: {', '.join(ambiguous)}" if ambiguous else "unique")
+    except AgentosOtelError as error:
+        check("task store", False, str(error))
+    check("git", *_git())
+    if as_json:
+        print_json({"schema_version": 1, "checks": checks})
+    else:
+        for item in checks:
+            click.echo(f"{'ok ' if item['ok'] else 'BAD'}  {item['check']}: {item['detail']}")
+    if not all(item["ok"] for item in checks):
+        raise click.exceptions.Exit(1)
+
+
+def _writable(found: settings.Settings) -> tuple[bool, str]:
+    folder = found.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return False, f"{found.state_dir} cannot be written: set AGENTOS_OTEL_STATE_DIR"
+    return True, str(found.state_dir)
+
+
+def _git() -> tuple[bool, str]:
+    if shutil.which("git") is None:
+        return False, "git is not on PATH: commits cannot be joined"
+    done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
+    note = "what installs hooks (pre-commit install, git lfs install) under `run` wants `run --no-hooks`"
+    return done.returncode == 0, f"{done.stdout.strip()}; {note}"

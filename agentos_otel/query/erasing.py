@@ -1,0 +1,42 @@
+"""Erases one task's content from the journals and the store, and says where copies remain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentos_otel.store import reader
+
+if TYPE_CHECKING:
+    from agentos_otel.query.workspace import Workspace
+
+
+def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
+    """Overwrite the task's records in place and hide its row; returns the number of records and the copies left.
+
+    What a run wrote about a task beside its spans and logs (ids, artifacts: statements) is erased too. A program that
+    still works for the task goes on writing: close the task first.
+
+    Raises:
+        NotFoundError: There is no such task.
+    """
+    store = workspace.store
+    store.task(task_id)
+    commits = store.rows("list_commits", task_id=task_id)
+    count = 0
+    for attempt in store.rows("list_attempts", task_id=task_id):
+        for path, places in workspace.index.places(attempt["trace_id"]):
+            for offset, size, _ in places:
+                reader.overwrite(path, offset, size)
+                count += 1
+        workspace.index.forget(attempt["trace_id"])
+    for path in workspace.index.files():
+        for record in reader.read_file(path).records:
+            if record.field == reader.STATEMENT and f'"task_id":"{task_id}"'.encode() in record.body:
+                reader.overwrite(path, record.offset, record.size)
+                count += 1
+    with store.database.transaction() as tx:
+        for query in ("erase_refs", "erase_agents", "erase_artifacts", "erase_commits", "erase_runs", "erase_attempts"):
+            tx.run(query, task_id=task_id)
+        tx.run("erase_task", task_id=task_id)
+    copies = [f"trailers of commit {commit['sha'][:12]} in {commit['repository']}" for commit in commits]
+    return {"records": count, "copies": copies}
