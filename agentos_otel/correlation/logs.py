@@ -69,14 +69,14 @@ def install(
             _busy.on = False
         return record
 
-    logging.Logger.makeRecord = make_record  # type: ignore[method-assign, assignment]
+    logging.Logger.makeRecord = make_record  # type: ignore[method-assign]
 
 
 def uninstall() -> None:
     """Give `Logger.makeRecord` back as it was."""
     global _bare  # noqa: PLW0603 - the one function that is wrapped
     if _bare is not None:
-        logging.Logger.makeRecord = _bare  # type: ignore[method-assign, assignment]
+        logging.Logger.makeRecord = _bare  # type: ignore[method-assign]
         _bare = None
 
 

@@ -49,7 +49,7 @@ def stamp(message: str, identity: Identity) -> str:
     last = re.split(r"\n[ \t\r]*\n", head)
     block = last[-1].splitlines() if len(last) > 1 else []
     extends = (
-        bool(block) and all(_TRAILER.match(line) or line[:1] in " \t" for line in block) and not block[0][:1] in " \t"
+        bool(block) and all(_TRAILER.match(line) or line[:1] in " \t" for line in block) and block[0][:1] not in " \t"
     )
     stamped = head + ("\n" if extends else "\n\n") + "\n".join(identity.lines()) + "\n"
     return stamped + ("\n" + tail if tail else "")

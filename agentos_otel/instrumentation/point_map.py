@@ -182,7 +182,7 @@ class _Parser:
         best = max(begin, 1)
         for word in key.split(".")[:2] if key else ():
             pattern = re.compile(rf"(?:^|[\s{{,.\[])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
-            start = best if word == key.split(".")[0] and number is None else max(best, begin)
+            start = best if word == key.split(".", maxsplit=1)[0] and number is None else max(best, begin)
             for line in range(max(start, 1), end + 1):
                 if pattern.search(self._lines[line - 1].split("#")[0]):
                     best = line

@@ -38,8 +38,8 @@ def text(value: str) -> bytes:
 def any_value(value: object, depth: int = 0) -> bytes:
     """Return `value` as an `AnyValue` message; what has no OTLP type becomes its `str()`."""
     kind = type(value)
-    if kind is str:
-        return field(1, text(value))  # type: ignore[arg-type]
+    if isinstance(value, str):
+        return field(1, text(value))
     if kind is bool:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int and -(1 << 63) <= value < 1 << 63:  # type: ignore[operator]

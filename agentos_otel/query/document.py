@@ -111,8 +111,8 @@ def artifact_part(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _commit(row: dict[str, Any]) -> dict[str, Any]:
-    from agentos_otel.query.commits import message_of
     from agentos_otel.correlation import trailers
+    from agentos_otel.query.commits import message_of
 
     message = message_of(row["repository"], row["sha"])
     subject = message.splitlines()[0] if message else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentos_otel.journal.record import STATEMENT
 from agentos_otel.store import reader
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
         workspace.index.forget(attempt["trace_id"])
     for path in workspace.index.files():
         for record in reader.read_file(path).records:
-            if record.field == reader.STATEMENT and f'"task_id":"{task_id}"'.encode() in record.body:
+            if record.field == STATEMENT and f'"task_id":"{task_id}"'.encode() in record.body:
                 reader.overwrite(path, record.offset, record.size)
                 count += 1
     with store.database.transaction() as tx:

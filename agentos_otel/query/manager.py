@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from agentos_otel.context.attempt import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import NotFoundError, TransitionError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agentos_otel.query.workspace import Workspace
+
+PhaseArtifacts: TypeAlias = dict[str, list[dict[str, Any]]]
 
 TRANSITIONS: Final[dict[str, tuple[str, ...]]] = {
     "created": ("planning", "executing", "waiting", *ENDED_STATUSES),
@@ -52,7 +54,7 @@ class Session:
         """
         return TaskManager().get_session(session_id)
 
-    def get_tasks(self) -> list[Task]:
+    def get_tasks(self) -> Sequence[Task]:
         """Return the session's tasks, oldest first."""
         return TaskManager().session_tasks(self.session_id)
 
@@ -107,7 +109,7 @@ class Task:
         """Return the whole run: the document of `task.schema.json`."""
         return TaskManager().full_trace(self.task_id)
 
-    def get_phase_artifacts(self) -> dict[str, list[dict[str, Any]]]:
+    def get_phase_artifacts(self) -> PhaseArtifacts:
         """Return the artifacts by stage, each with its state now: present, missing or changed."""
         return TaskManager().phase_artifacts(self.task_id)
 
@@ -223,11 +225,11 @@ class TaskManager:
         """Return the whole run of a task."""
         return self._with(lambda space: document(space, space.resolve(task_id)))  # type: ignore[no-any-return]
 
-    def phase_artifacts(self, task_id: str) -> dict[str, list[dict[str, Any]]]:
+    def phase_artifacts(self, task_id: str) -> PhaseArtifacts:
         """Return the artifacts of a task by stage."""
 
-        def call(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
-            found: dict[str, list[dict[str, Any]]] = {}
+        def call(workspace: Workspace) -> PhaseArtifacts:
+            found: PhaseArtifacts = {}
             for row in workspace.store.rows("list_artifacts", task_id=workspace.resolve(task_id)):
                 found.setdefault(row["stage"], []).append(artifact_part(row))
             return found
@@ -252,7 +254,7 @@ class TaskManager:
 
         return self._with(call)  # type: ignore[no-any-return]
 
-    def session_tasks(self, session_id: str) -> list[Task]:
+    def session_tasks(self, session_id: str) -> Sequence[Task]:
         """Return the tasks of a session, oldest first."""
         return self._with(  # type: ignore[no-any-return]
             lambda space: [_task(row) for row in space.store.rows("session_tasks", session_id=session_id)]

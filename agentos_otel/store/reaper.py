@@ -179,4 +179,4 @@ def _root(span: Span, message: ResourceSpans, end: dict[str, Any]) -> bytes:
         span.attributes.add(key=semconv.ERROR_TYPE).value.string_value = end.get("error_type") or "failed"
     if end["status"] == "cancelled":
         span.attributes.add(key=semconv.AGENTOS_CANCELLED).value.bool_value = True
-    return message.SerializeToString()
+    return bytes(message.SerializeToString())

@@ -15,7 +15,6 @@ from agentos_otel.context.current import current_session
 from agentos_otel.journal import encoding
 from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
 from agentos_otel.tracing import task_file
-from agentos_otel.tracing.runtime import on_event_loop
 from agentos_otel.tracing.span import ERROR, INTERNAL, now_ns, qualified_name
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def birth_operations(runtime: Runtime, attempt: Attempt, *, owner: bool) -> list
             **common,
             "op": "task",
             "session_id": attempt.session_id,
-            "name": attempt.root_name,
+            "name": attempt.root_name.removeprefix(semconv.SPAN_NAME_PREFIX["task"]),
             "namespace": runtime.options.namespace,
         },
         attempt_operation(runtime, attempt, owner_run),

@@ -139,7 +139,7 @@ def _links(attempt: Attempt) -> Any:
     return [Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links] or None
 
 
-def _parent(attempt: Attempt, context: Context, outermost: bool) -> bytes:  # noqa: FBT001
+def _parent(attempt: Attempt, context: Context, outermost: bool) -> bytes:
     """Return the id to hang under, writing its start first, so that it exists for whoever looks now."""
     if not outermost:
         parent = get_current_span(context)

@@ -166,7 +166,7 @@ class Span(ApiSpan):
         exception: BaseException,
         attributes: Attributes = None,
         timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002 - the signature is OpenTelemetry's
+        escaped: bool = False,
     ) -> None:
         """Record an exception as an event, with its traceback."""
         lines = traceback.format_exception(type(exception), exception, exception.__traceback__)

@@ -8,7 +8,7 @@ from typing import Final
 
 from rename_pipeline import documents, renaming, tools
 from rename_pipeline.documents import Coordination, Intent, Target
-from rename_pipeline.errors import BadInputError
+from rename_pipeline.errors import BadInputError, PipelineError
 from rename_pipeline.ids import new_id
 
 _LOG: Final = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ def coordinate(intent: Intent, out: Path) -> Coordination:
     targets: list[Target] = []
     skipped: list[str] = []
     for path in tools.search_files(repo, base, old):
-        source = tools.read_file(repo, path, base)
-        if not tools.check_syntax(path, source):
+        source = _source(repo, path, base)
+        if source is None:
             skipped.append(path)
         elif names := renaming.count(source, old):
             targets.append(Target(path=path, names=names, mentions=renaming.mentions(source, old)))
@@ -56,6 +56,16 @@ def coordinate(intent: Intent, out: Path) -> Coordination:
         _LOG.warning("left out, because they do not parse: %s", ", ".join(skipped))
     _LOG.info("coordination %s: %d files", coordination["coordinator_run_id"], len(targets))
     return coordination
+
+
+def _source(repo: Path, path: str, base: str) -> str | None:
+    """Return the file's text, or None where it is no Python of this interpreter's."""
+    try:
+        source = tools.read_file(repo, path, base)
+    except PipelineError as error:
+        _LOG.info("%s", error)
+        return None
+    return source if tools.check_syntax(path, source) else None
 
 
 def _modules(path: str) -> set[str]:

@@ -45,7 +45,7 @@ def run_dry(coordination: Coordination, out: Path) -> DryResult:
         diff_path=str(diff_path),
     )
     documents.write(out, result)
-    diff_path.write_text("".join(diff), encoding="utf-8", newline="")
+    diff_path.write_text("".join(diff), encoding="utf-8", errors="surrogateescape", newline="")
     _LOG.info("dry run %s: %d files would change", result["dry_result_id"], len(changes))
     return result
 

@@ -15,12 +15,16 @@ _CLOSING: Final = ")]}"
 
 def count(source: str, name: str) -> int:
     """Return how often `name` stands in `source` as an identifier."""
-    return len(_edits(source, name, name)[0])
+    return _words(source, name) - mentions(source, name)
 
 
 def mentions(source: str, name: str) -> int:
     """Return how often `name` stands in strings and comments, as a word."""
-    return len(re.findall(rf"\b{re.escape(name)}\b", rename(source, name, "")))
+    return _words(rename(source, name, ""), name)
+
+
+def _words(text: str, name: str) -> int:
+    return len(re.findall(rf"\b{re.escape(name)}\b", text))
 
 
 def rename(source: str, old: str, new: str) -> str:
@@ -52,14 +56,8 @@ def _edits(source: str, old: str, new: str) -> tuple[list[_Edit], list[str]]:
             edits.append((token.start, token.end, new))
         elif token.type == tokenize.STRING and old in token.string:
             # Up to Python 3.11 an f-string is one token, and the names in its fields are hidden in it.
-            text = _f_string(token.string, old, new)
-            if text != token.string or (old == new and _names_in_f_string(token.string, old)):
-                edits.append((token.start, token.end, text))
+            edits.append((token.start, token.end, _f_string(token.string, old, new)))
     return edits, lines
-
-
-def _names_in_f_string(text: str, name: str) -> bool:
-    return _f_string(text, name, f"{name}_") != text
 
 
 def _f_string(text: str, old: str, new: str) -> str:
@@ -100,9 +98,8 @@ def _expression_end(text: str, at: int) -> int:
     """Return where a field's expression ends: at its `!r`, its `:` or its `}`."""
     depth = 0
     while at < len(text):
-        if quote := _STRING.match(text, at):
-            if quote.end() > quote.start("quote") and text[quote.start("quote")] in "'\"":
-                at = text.index(quote["quote"], quote.end()) + len(quote["quote"])
+        if string := _STRING.match(text, at):
+            at = text.index(string["quote"], string.end()) + len(string["quote"])
             continue
         letter = text[at]
         if depth == 0 and (letter in ":}" or (letter == "!" and text[at + 1 : at + 2] != "=")):

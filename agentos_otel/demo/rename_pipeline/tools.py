@@ -17,6 +17,7 @@ from typing import Final
 
 from rename_pipeline import git
 from rename_pipeline.documents import TestRun
+from rename_pipeline.errors import PipelineError
 
 _LOG: Final = logging.getLogger(__name__)
 _TEST_SECONDS: Final = 900
@@ -36,9 +37,16 @@ def search_files(repo: Path, commit: str, word: str) -> list[str]:
 
 
 def read_file(root: Path, path: str, commit: str = "") -> str:
-    """Return a Python file's text with its line ends as they are: from the working tree, or from a commit."""
+    """Return a Python file's text with its line ends as they are: from the working tree, or from a commit.
+
+    Raises:
+        PipelineError: It is not text in the encoding that it names.
+    """
     content = git.git(root, "show", f"{commit}:{path}") if commit else (root / path).read_bytes()
-    return content.decode(_encoding(content))
+    try:
+        return content.decode(_encoding(content))
+    except (SyntaxError, UnicodeError) as error:
+        raise PipelineError(f"{path} is not text in the encoding that it names") from error
 
 
 def write_file(root: Path, path: str, text: str) -> None:
