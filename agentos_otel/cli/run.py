@@ -60,7 +60,7 @@ def run(
         attempt = _reserve(runtime, found, Path(command[0]).name)
     file = found.state_dir / task_file.DIRECTORY / f"run.{runtime.run_id}"
     commits = carriers.commits_path(found.state_dir, runtime.run_id)
-    task_file.write(file, {**task_file.fields_of(attempt, commits), **({"reserved": "1"} if reserved else {})})
+    task_file.write(file, {**task_file.fields_of(attempt, commits), "reserved" if reserved else "joined": "1"})
     code, signalled = _launch(command, _environment(found, attempt, file, hooks=not no_hooks))
     ended = _finish(found, runtime, attempt, file, code, signalled, reserved=reserved)
     runtime.journal.close(

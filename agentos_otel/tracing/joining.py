@@ -55,7 +55,7 @@ def find(runtime: Runtime, point: Point, name: str, joins: Joins, session: str |
             return attempt
     if (point.begins or point.kind == "task") and reserved is not None and _take(runtime):
         return _bear(runtime, reserved, name, joins, owner=owner)
-    if not point.begins and not (point.kind == "task" and reserved is not None):
+    if _joins_named(runtime) or (not point.begins and not (point.kind == "task" and reserved is not None)):
         inherited = _from_environment(runtime)
         if inherited is not None:
             return inherited
@@ -296,6 +296,14 @@ def _reservation(runtime: Runtime) -> Attempt | None:
         return None
     fields = task_file.read(inherited.task_file)
     return task_file.attempt_of(fields) if fields.get("reserved") == "1" else None
+
+
+def _joins_named(runtime: Runtime) -> bool:
+    """Whether this is the first point under `run --task ID`: it joins even where the map says that it begins."""
+    inherited = runtime.options.inherited
+    if inherited is None or task_file.read(inherited.task_file).get("joined") != "1":
+        return False
+    return task_file.claim(inherited.task_file)
 
 
 def _take(runtime: Runtime) -> bool:

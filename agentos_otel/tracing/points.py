@@ -232,6 +232,10 @@ def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
             runtime.flush()
         return
     attempt.depth -= 1
+    if attempt.depth == 0 and attempt.task_file:
+        # A child that outlives its stage commits without trailers rather than for a task that may have ended.
+        Path(attempt.task_file).unlink(missing_ok=True)
+        attempt.task_file = ""
     if entered.owner:
         status = "cancelled" if semconv.AGENTOS_CANCELLED in span.attributes else "failed" if failed else "completed"
         joining.end_attempt(runtime, attempt, status, span.error_type or None, span)
