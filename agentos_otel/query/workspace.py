@@ -13,6 +13,7 @@ from agentos_otel.journal.writer import Journal
 from agentos_otel.store import reaper
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.store import TaskStore
+from agentos_otel.tracing import births
 
 SHORTEST_PREFIX = 6
 
@@ -45,6 +46,7 @@ class Workspace:
         """Finish dead runs, then read what the journals have grown by."""
         from agentos_otel.query.commits import take_in
 
+        births.sweep(self.state_dir)
         reaper.reap(self.journal_dir, self.host, self.store)
         self.index.catch_up()
         take_in(self)

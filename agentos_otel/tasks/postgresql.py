@@ -7,6 +7,7 @@ libpq, which waits as long as the resolver does.
 
 from __future__ import annotations
 
+import importlib
 import select
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -51,10 +52,9 @@ def driver() -> ModuleType:
         ConfigurationError: It, or the libpq it needs, is not installed.
     """
     try:
-        from psycopg import pq
+        return importlib.import_module("psycopg.pq")
     except ImportError as error:
         raise ConfigurationError("PostgreSQL needs its driver: pip install 'agentos-otel[postgresql]'") from error
-    return pq
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import get_current_span
@@ -14,7 +15,7 @@ from agentos_otel.context.attempt import Attempt, new_session_id, new_span_id, n
 from agentos_otel.context.current import current_session
 from agentos_otel.journal import encoding
 from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
-from agentos_otel.tracing import task_file
+from agentos_otel.tracing import births, task_file
 from agentos_otel.tracing.span import ERROR, INTERNAL, now_ns, qualified_name
 
 if TYPE_CHECKING:
@@ -174,8 +175,13 @@ def _by_id(
             attempt = reserved if reserved is not None and _take(runtime) else _draw(runtime, name, session, context)
             attempt.root_name = name
             attempt.owned = point.kind != "stage"
-            operations = [*birth_operations(runtime, attempt, owner=attempt.owned), *_born(attempt, joins)]
-            fresh = True
+            winner = _born_elsewhere(runtime, attempt, joins)
+            fresh = winner is None
+            if winner is not None:
+                attempt = winner
+                operations = [join_operation(runtime, attempt)]
+            else:
+                operations = [*birth_operations(runtime, attempt, owner=attempt.owned), *_born(attempt, joins)]
         else:
             attempt = _adopted(row, now)
             fresh = row["attempt_ended_ns"] is not None
@@ -191,10 +197,21 @@ def _by_id(
         return operations
 
     since = now - runtime.options.resume_window_ns
-    row = runtime.sql(
-        lambda wait: store.join_or_bear([value for _, value in joins], runtime.options.namespace, since, bear, wait)
-    )
+    ids = [value for _, value in joins]
+    row = runtime.sql(lambda wait: store.join_or_bear(ids, runtime.options.namespace, since, bear, wait))
+    if not made and _from_environment(runtime) is None:
+        runtime.pending += bear(None)  # SQL did not answer in time: the indexer will tell it
     return (made[0] if made else None), row is not None
+
+
+def _born_elsewhere(runtime: Runtime, attempt: Attempt, joins: Joins) -> Attempt | None:
+    """Return the attempt that another process bears by the first of these ids just now, or None: it is ours."""
+    if attempt.owned or not joins:
+        return None
+    fields = task_file.fields_of(attempt, Path())
+    options = runtime.options
+    won = guard.guarded("claiming a birth", births.claim, options.state_dir, options.namespace, joins[0][1], fields)
+    return task_file.attempt_of(won) if won else None
 
 
 def _born(attempt: Attempt, joins: Joins) -> list[Operation]:
@@ -315,8 +332,6 @@ def _discard(runtime: Runtime, joined: Attempt) -> None:
     """Give the reservation up for the task that was joined: commits of this command carry that one's ids."""
     inherited = runtime.options.inherited
     if inherited is not None and task_file.claim(inherited.task_file):
-        from pathlib import Path
-
         path = Path(inherited.task_file)
         commits = Path(task_file.read(path).get("commits", ""))
         guard.guarded("redirecting the task file", task_file.write, path, task_file.fields_of(joined, commits))

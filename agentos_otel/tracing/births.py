@@ -1,0 +1,54 @@
+"""Which task was born by an id on this machine in the last seconds: what racing births see before SQL does.
+
+The task store decides whom an id adopts; but fifty processes that start at once wait longer for its lock than a traced
+program may be delayed. Whoever bears a task by an id links a file of that id into place first: one wins, without
+waiting, and the others take its task. After `FRESH_S` seconds the store knows, and the file means nothing any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from agentos_otel.tracing import task_file
+
+DIRECTORY: Final = "births"
+FRESH_S: Final = 60
+
+
+def claim(state_dir: Path, namespace: str, identifier: str, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """Claim the birth by `identifier` for the task in `fields`; None if it is ours, else the winner's fields.
+
+    Raises:
+        OSError: The state directory cannot be written.
+    """
+    name = hashlib.sha256(f"{namespace}\0{identifier}".encode()).hexdigest()[:32]
+    path = state_dir / DIRECTORY / name
+    mine = path.with_name(f"{name}.{os.getpid()}")
+    task_file.write(mine, fields)
+    try:
+        for _ in range(2):
+            with contextlib.suppress(FileExistsError):
+                os.link(mine, path)
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime < FRESH_S:
+                    return task_file.read(path)
+                path.unlink()
+        return None
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def sweep(state_dir: Path) -> None:
+    """Remove what means nothing any more."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(state_dir / DIRECTORY):
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat().st_mtime > FRESH_S:
+                    Path(entry.path).unlink()
