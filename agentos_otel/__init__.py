@@ -74,9 +74,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # Lower layers know the composition root by these two alone: they may not import it.
     if home == "query.manager":
-        import_module("agentos_otel.query.manager").open_workspace = _open_workspace
+        vars(import_module("agentos_otel.query.manager"))["open_workspace"] = _open_workspace
     elif home.startswith("tracing"):
-        import_module("agentos_otel.tracing.runtime").factory = _default_runtime
+        vars(import_module("agentos_otel.tracing.runtime"))["factory"] = _default_runtime
     value = getattr(import_module(f"agentos_otel.{home}"), name)
     globals()[name] = value
     return value

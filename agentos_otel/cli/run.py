@@ -117,7 +117,7 @@ def _environment(found: settings.Settings, attempt: Attempt, file: Path, *, hook
 
 
 def _launch(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bool]:
-    """Run the command with our terminal; its exit code (128+n for signal n), and whether we forwarded a signal to it."""
+    """Run the command with our terminal; its exit code (128+n for signal n), and whether we forwarded a signal."""
     try:
         child = subprocess.Popen(list(command), env=dict(environ))
     except FileNotFoundError as error:

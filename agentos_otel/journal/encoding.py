@@ -45,7 +45,7 @@ def any_value(value: object, depth: int = 0) -> bytes:
     if kind is int and -(1 << 63) <= value < 1 << 63:  # type: ignore[operator]
         return b"\x18" + varint(value & _U64)  # type: ignore[operator]
     if kind is float:
-        return b"\x21" + _double(value)  # type: ignore[arg-type]
+        return b"\x21" + _double(value)
     if isinstance(value, bytes):
         return field(7, value)
     if depth < 4 and isinstance(value, Mapping):

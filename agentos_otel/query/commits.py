@@ -9,17 +9,19 @@ from agentos_otel.correlation.commit_file import read_commit_lines
 from agentos_otel.correlation.commits import operation_of
 
 if TYPE_CHECKING:
-    from agentos_otel.query.workspace import Workspace
+    from pathlib import Path
+
+    from agentos_otel.tasks.store import TaskStore
 
 
-def take_in(workspace: Workspace) -> None:
+def take_in(state_dir: Path, store: TaskStore) -> None:
     """Apply what hooks have appended to the files of runs; applying a line twice changes nothing."""
     operations: list[dict[str, Any]] = []
-    for path in sorted((workspace.state_dir / "commits").glob("*.tsv")):
+    for path in sorted((state_dir / "commits").glob("*.tsv")):
         lines, _ = read_commit_lines(path)
         operations += [operation_of(line) for line in lines]
     if operations:
-        workspace.store.apply(operations, timeout=10)
+        store.apply(operations, timeout=10)
 
 
 def message_of(repository: str, sha: str) -> str | None:

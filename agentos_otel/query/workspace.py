@@ -10,6 +10,7 @@ from typing import Any
 from agentos_otel.context.attempt import new_run_id
 from agentos_otel.errors import AmbiguousError, NotFoundError
 from agentos_otel.journal.writer import Journal
+from agentos_otel.query import commits
 from agentos_otel.store import reaper
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.store import TaskStore
@@ -44,12 +45,10 @@ class Workspace:
 
     def refresh(self) -> None:
         """Finish dead runs, then read what the journals have grown by."""
-        from agentos_otel.query.commits import take_in
-
         births.sweep(self.state_dir)
         reaper.reap(self.journal_dir, self.host, self.store)
         self.index.catch_up()
-        take_in(self)
+        commits.take_in(self.state_dir, self.store)
 
     def do(self, operation: dict[str, Any]) -> bool | None:
         """Journal one operation of ours and apply it; an `end` says whether it won the claim.

@@ -119,35 +119,40 @@ def _abandoned(records: list[reader.Record], at: int) -> Iterator[bytes]:
             yield message.SerializeToString()
 
 
+class _Said:
+    """What a run has said of its part in attempts, by (task id, attempt)."""
+
+    def __init__(self, run_id: str, records: list[reader.Record]) -> None:
+        self.joined: dict[tuple[str, int], dict[str, Any]] = {}
+        self.owned: set[tuple[str, int]] = set()
+        self.claimed: dict[tuple[str, int], dict[str, Any]] = {}
+        self.left: set[tuple[str, int]] = set()
+        for record in records:
+            said = decode.statement(record.body) if record.field == STATEMENT else {}
+            key = (said.get("task_id", ""), said.get("attempt", 0))
+            if said.get("op") == "join":
+                self.joined[key] = said
+                self.left.discard(key)
+            elif said.get("op") == "attempt" and said.get("owner_run") == run_id:
+                self.owned.add(key)
+            elif said.get("op") == "end":
+                self.claimed[key] = said
+            elif said.get("op") == "leave":
+                self.left.add(key)
+
+
 def _operations(
     run_id: str, records: list[reader.Record], at: int, store: TaskStore | None, out: Any
 ) -> Iterator[dict[str, Any]]:
     """Yield (and apply) what the dead run owes the task store, and write the roots that it owes."""
-    joined: dict[tuple[str, int], dict[str, Any]] = {}
-    owned: set[tuple[str, int]] = set()
-    claimed: dict[tuple[str, int], dict[str, Any]] = {}
-    left: set[tuple[str, int]] = set()
-    for record in records:
-        if record.field != STATEMENT:
-            continue
-        said = decode.statement(record.body)
-        key = (said.get("task_id", ""), said.get("attempt", 0))
-        if said.get("op") == "join":
-            joined[key] = said
-            left.discard(key)
-        elif said.get("op") == "attempt" and said.get("owner_run") == run_id:
-            owned.add(key)
-        elif said.get("op") == "end":
-            claimed[key] = said
-        elif said.get("op") == "leave":
-            left.add(key)
+    said = _Said(run_id, records)
     roots = {span.trace_id.hex() + span.span_id.hex() for r, span, _ in _spans(records) if r.field == ENDED_SPAN}
-    for key in joined:
+    for key in said.joined:
         operations: list[dict[str, Any]] = []
-        if key not in left:
+        if key not in said.left:
             operations.append({"op": "leave", "run_id": run_id, "task_id": key[0], "attempt": key[1], "at": at})
-        end = claimed.get(key)
-        if end is None and key in owned and key not in left:
+        end = said.claimed.get(key)
+        if end is None and key in said.owned and key not in said.left:
             end = {"op": "end", "task_id": key[0], "attempt": key[1], "status": "failed", "error_type": ABANDONED}
             end.update(run_id=run_id, at=at)
             operations.append(end)

@@ -201,6 +201,7 @@ class TaskStore:
             since: A task that ended before this time (Unix ns) is not resumed by an id.
             bear: Called inside the transaction with the row of the adopting task (None at a birth); returns the
                 operations to apply with it. It journals before it returns.
+            timeout: Seconds for all of it; None takes the database's own.
 
         Returns:
             The adopting task's row joined with its latest attempt's, or None if a task was born.

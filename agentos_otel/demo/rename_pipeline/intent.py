@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rename_pipeline import documents, git
-from rename_pipeline.agent import RenameAgent
 from rename_pipeline.documents import Intent
 from rename_pipeline.ids import new_id
+
+if TYPE_CHECKING:
+    from rename_pipeline.agent import RenameAgent
 
 _LOG: Final = logging.getLogger(__name__)
 

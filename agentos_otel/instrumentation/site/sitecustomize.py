@@ -1,8 +1,9 @@
-"""Put on PYTHONPATH by `agentos-otel run`: activates tracing where this interpreter has the package, then steps aside."""
+"""Put on PYTHONPATH by `agentos-otel run`: activates tracing if the package is here, then steps aside."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _here = str(Path(__file__).resolve().parent)
@@ -21,8 +22,6 @@ def _chain() -> None:
         spec.loader.exec_module(module)
 
 
-try:
-    import agentos_otel.auto  # noqa: F401 - activation at import
-except Exception:  # noqa: BLE001, S110 - absent in this interpreter, or broken: the child starts all the same
-    pass
+with suppress(Exception):  # absent in this interpreter, or broken: the child starts all the same
+    import agentos_otel.auto  # noqa: F401 - activates
 _chain()

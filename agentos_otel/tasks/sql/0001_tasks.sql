@@ -1,8 +1,5 @@
 -- Times are Unix nanoseconds (BIGINT), ids lower-case text. No foreign keys: a ref or a commit may be recorded
 -- before the row of its task is (the journal is the truth, these tables are its projection).
--- only: postgresql
-CREATE SCHEMA IF NOT EXISTS agentos_otel;
-
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
     created_ns BIGINT NOT NULL,
