@@ -79,7 +79,7 @@ class Journal:
             except OSError as error:
                 self.dropped += 1
                 self._broken = self._file is None
-                guard.warn_once("journal", "the journal cannot be written, spans are dropped: %s", error)
+                guard.warn_once("state", "the journal cannot be written, spans are dropped: %s", error)
                 return False
 
     def state(self, statement: Mapping[str, Any]) -> bool:

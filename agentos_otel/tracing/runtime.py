@@ -111,7 +111,7 @@ class Runtime:
             self._retry_at = time.monotonic() + 30 * 2 ** min(self._failures, 6)
             self._failures += 1
             guard.warn_once(
-                "sql", "the task store did not take a change (%s); the journal has it, readers catch up", error
+                "state", "the task store did not take a change (%s); the journal has it, readers catch up", error
             )
             return None
         self._failures = 0

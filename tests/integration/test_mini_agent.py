@@ -77,7 +77,9 @@ def test_its_steps_and_commands_are_spans_and_its_commit_carries_the_trailers(
     assert holder["attributes"]["vcs.ref.head.revision"] == sha
 
 
-def test_an_agent_that_raises_fails_its_task_with_the_type_of_its_exception(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_an_agent_that_raises_fails_its_task_with_the_type_of_its_exception(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     repository, script = tmp_path / "repo", tmp_path / "steps.json"
     subprocess.run(["git", "init", "-q", repository], env=environ, check=True)
     script.write_text(json.dumps([["true"]]))

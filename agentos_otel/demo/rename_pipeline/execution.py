@@ -66,8 +66,8 @@ def _carry_out(
     dry_result: DryResult, execution: Execution, tree: Path, agent: RenameAgent, test_command: Sequence[str]
 ) -> str:
     """Edit, test and commit in `tree`; return the sha."""
-    execution["tests_before"] = tools.run_tests(tree, test_command)
-    if not execution["tests_before"]["passed"]:
+    execution["tests_before"] = before = tools.run_tests(tree, test_command)
+    if not before["passed"]:
         raise PipelineError("the tests fail before the rename")
     if agent.plan(dry_result["request"]) != Rename(dry_result["old"], dry_result["new"]):
         raise PipelineError("the agent now reads another rename in the request")
@@ -77,8 +77,8 @@ def _carry_out(
         if digest(edited) != change["sha256"]:
             raise PipelineError(f"{change['path']} came out otherwise than in the dry run")
         tools.write_file(tree, change["path"], edited)
-    execution["tests_after"] = tools.run_tests(tree, test_command)
-    if not execution["tests_after"]["passed"]:
+    execution["tests_after"] = after = tools.run_tests(tree, test_command)
+    if not after["passed"]:
         raise PipelineError("the tests fail after the rename")
     subject = f"Rename {dry_result['old']} to {dry_result['new']}"
     sha = tools.git_commit(tree, paths, f"{subject}\n\nIn {len(paths)} files, as dry run showed.")
