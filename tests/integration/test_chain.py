@@ -167,7 +167,7 @@ def killed(chain: Chain) -> tuple[Chain, dict[str, list[str]]]:
         if stage != "execution":
             chain.run(ACTIVATED, arguments)
     wait = chain.folder / "sitecustomize.py"
-    wait.write_text(wait.write_text("import sys, time\nif 'unittest' in sys.orig_argv: time.sleep(20)\n"))
+    wait.write_text("import sys, time\nif 'unittest' in sys.orig_argv: time.sleep(20)\n")
     slowed = {**chain.environ, "PYTHONPATH": f"{chain.folder}:{HOME}"}
     process = subprocess.Popen(
         [*ACTIVATED, "-m", "rename_pipeline", *commands["execution"]],
