@@ -38,6 +38,7 @@ lint: $(VENV)/.dev ## ruff, import layers
 
 types: $(VENV)/.dev ## mypy strict and pyright
 	$(BIN)/mypy
+	cd agentos_otel/demo && $(CURDIR)/$(BIN)/mypy --config-file= --strict --python-version 3.11 -p rename_pipeline
 	$(BIN)/pyright
 
 check: lint types test ## what CI runs

@@ -64,7 +64,7 @@ def test_an_exception_passes_as_the_same_object_and_is_recorded_once(recorder: R
     def outer() -> None:
         inner()
 
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="no") as caught:
         outer()
     assert caught.value is error
     spans = recorder.spans()
