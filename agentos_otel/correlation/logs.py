@@ -85,7 +85,7 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, fmt: str | None = None, datefmt: str | None = None) -> None:
         line = fmt or "%(asctime)s %(levelname)s %(name)s: %(message)s"
-        defaults = dict(zip(FIELDS, NOWHERE, strict=True))
+        defaults: dict[str, Any] = dict(zip(FIELDS, NOWHERE, strict=True))
         super().__init__(
             f"{line} [task_id=%(task_id)s trace_id=%(trace_id)s span_id=%(span_id)s]", datefmt, defaults=defaults
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -39,8 +40,8 @@ class Chunk:
     damaged_bytes: int = 0
 
 
-def _record_at(data: bytes, start: int, base: int) -> tuple[Record, int] | None:
-    """Return the record that stands at `start` and its end, or None if none stands there whole."""
+def _whole_at(data: bytes, start: int, base: int) -> tuple[Record, bytes] | None:
+    """Return the record that stands whole at `start` and its format version, or None."""
     number = _FIELDS.get(data[start])
     if number is None:
         return None
@@ -59,28 +60,28 @@ def _record_at(data: bytes, start: int, base: int) -> tuple[Record, int] | None:
         return None
     if _crc(data, end + _HEAD)[0] != crc32(memoryview(data)[start:end]):
         return None
-    if data[end + 3 : end + 5] != VERSION:
-        raise StorageError("the journal was written by a newer agentos-otel: upgrade this one to read it")
-    after = end + CHECK_SIZE
-    return Record(number, base + start, after - start, data[position:end]), after
+    return Record(number, base + start, end + CHECK_SIZE - start, data[position:end]), data[end + 3 : end + _HEAD]
 
 
-def _next_record(data: bytes, start: int, base: int) -> tuple[Record, int] | None:
-    """Return the first whole record at or after `start`, trying each byte that could begin one."""
+def _next_record(data: bytes, start: int, base: int) -> tuple[Record | None, bool]:
+    """Return the first record of our version at or after `start`, and whether one of another version was passed."""
+    newer = False
     for match in _CANDIDATE.finditer(data, start):
-        found = _record_at(data, match.start(), base)
-        if found is not None:
-            return found
-    return None
+        found = _whole_at(data, match.start(), base)
+        if found is not None and found[1] == VERSION:
+            return found[0], newer
+        newer = newer or found is not None
+    return None, newer
 
 
-def parse(data: bytes, base: int = 0, *, final: bool = False) -> Chunk:
+def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the journal") -> Chunk:
     """Return the records in `data`, which begins at offset `base` of its file.
 
     Args:
         data: Bytes of the file.
         base: Where they begin in the file.
         final: Nobody writes any more: an incomplete record at the end is damage, else it is still being written.
+        source: What the error calls the file.
 
     Raises:
         StorageError: The file was written by a newer version.
@@ -88,25 +89,41 @@ def parse(data: bytes, base: int = 0, *, final: bool = False) -> Chunk:
     chunk = Chunk(next_offset=base)
     position = 0
     while position < len(data):
-        found = _record_at(data, position, base) or _next_record(data, position + 1, base)
-        if found is None:
+        found = _whole_at(data, position, base)
+        if found is not None and found[1] == VERSION:
+            record: Record | None = found[0]
+        else:
+            # The CRC does not cover the version. To refuse at the first odd version byte would let one flipped bit
+            # make a whole run unreadable. What proves damage is a record of our version behind it: nobody who
+            # writes a newer format goes back to ours.
+            record, newer = _next_record(data, position, base)
+            if record is None and newer:
+                raise StorageError(f"{source} was written by a newer version of agentos-otel: upgrade to read it")
+        if record is None:
             if final:
                 chunk.damaged += 1
                 chunk.damaged_bytes += len(data) - position
                 chunk.next_offset = base + len(data)
             return chunk
-        record, after = found
-        if record.offset != base + position:
+        gap = record.offset - base - position
+        if gap:
             chunk.damaged += 1
-            chunk.damaged_bytes += record.offset - base - position
+            chunk.damaged_bytes += gap
         chunk.records.append(record)
-        position = after
+        position += gap + record.size
         chunk.next_offset = base + position
     return chunk
 
 
-def read_file(path: Path, offset: int = 0, *, final: bool = False) -> Chunk:
+def read_file(path: Path, offset: int = 0, *, final: bool = False, limit: int | None = None) -> Chunk:
     """Return what `path` holds from `offset` on; see `parse`.
+
+    Args:
+        path: The file.
+        offset: Border of a record: 0, or the `next_offset` of an earlier reading.
+        final: Nobody writes any more.
+        limit: Read about this many bytes, more only where one record is larger; go on at `next_offset` until it
+            stays. None reads to the end. It is no default, since the reaper cuts a dead file at `next_offset`.
 
     Raises:
         StorageError: The file was written by a newer version.
@@ -114,7 +131,17 @@ def read_file(path: Path, offset: int = 0, *, final: bool = False) -> Chunk:
     """
     with path.open("rb") as file:
         file.seek(offset)
-        return parse(file.read(), offset, final=final)
+        data = file.read(limit)
+        at_end = limit is None or len(data) < limit
+        while not at_end:
+            with contextlib.suppress(StorageError):  # what follows may show that it is damage
+                chunk = parse(data, offset)
+                if chunk.records:
+                    return chunk
+            more = file.read(len(data))
+            at_end = not more
+            data += more
+        return parse(data, offset, final=final, source=f"the journal {path}")
 
 
 def read_records(path: Path, places: list[tuple[int, int]]) -> list[Record]:
@@ -123,8 +150,9 @@ def read_records(path: Path, places: list[tuple[int, int]]) -> list[Record]:
     with path.open("rb") as file:
         descriptor = file.fileno()
         for offset, size in places:
-            record = _record_at(os.pread(descriptor, size, offset), 0, offset) if size else None
-            if record is not None:
+            data = os.pread(descriptor, size, offset)
+            record = _whole_at(data, 0, offset) if data else None  # empty: the file is shorter by now
+            if record is not None and record[1] == VERSION:
                 found.append(record[0])
     return found
 
@@ -134,16 +162,20 @@ def overwrite(path: Path, offset: int, size: int) -> None:
 
     Raises:
         ValueError: The record is too small to say so.
+        OSError: The file cannot be written; the record may stand there in part.
     """
-    body_size = size - CHECK_SIZE - 1
+    text = b'{"op":"erased"}'
+    body_size = size - CHECK_SIZE - 2
+    if body_size < len(text):
+        raise ValueError(f"no room for an erasure in {size} bytes")
     while len(varint(body_size)) + 1 + body_size + CHECK_SIZE > size:
         body_size -= 1
-    text = b'{"op":"erased"}'
     record = frame(STATEMENT, text.ljust(body_size))
-    if len(text) > body_size or len(record) != size:
-        raise ValueError(f"no room for an erasure in {size} bytes")
+    if len(record) != size:
+        raise ValueError(f"no record is {size} bytes long")  # where the length takes one byte more
     descriptor = os.open(path, os.O_WRONLY)  # not O_APPEND: on Linux pwrite() would append then
     try:
-        os.pwrite(descriptor, record, offset)
+        if os.pwrite(descriptor, record, offset) != size:
+            raise OSError(f"the record at {offset} was erased in part only")
     finally:
         os.close(descriptor)
