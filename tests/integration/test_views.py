@@ -53,7 +53,9 @@ def shown(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str
                "COLUMNS": "100", "TZ": "UTC", "PYTHONIOENCODING": "utf-8"}  # fmt: skip
     (tmp_path / "program.py").write_text(PROGRAM)
     for arguments in RUNS[request.param]:
-        subprocess.run([sys.executable, "program.py", *arguments], env=environ, cwd=tmp_path, capture_output=True, check=False)
+        subprocess.run(
+            [sys.executable, "program.py", *arguments], env=environ, cwd=tmp_path, capture_output=True, check=False
+        )
 
     def show(*options: str) -> str:
         command = [sys.executable, "-m", "agentos_otel", "task", "show", "intent_00000001", *options]
