@@ -46,6 +46,10 @@ check: lint types test ## what CI runs
 docs: $(VENV)/.dev ## make the reference from the docstrings
 	$(BIN)/python docs/make_reference.py > docs/reference.md
 
+bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run
+	$(BIN)/pip install -q "opentelemetry-exporter-otlp-proto-http<2"
+	$(BIN)/python bench/bench.py
+
 lock: ## compile the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --group build -o requirements/base.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --all-extras --group dev -o requirements/dev.txt

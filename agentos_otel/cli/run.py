@@ -118,27 +118,31 @@ def _environment(found: settings.Settings, attempt: Attempt, file: Path, *, hook
 
 def _launch(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bool]:
     """Run the command with our terminal; its exit code (128+n for signal n), and whether we forwarded a signal."""
-    try:
-        child = subprocess.Popen(list(command), env=dict(environ))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"no command {command[0]!r}: give one that is on PATH, after `--`") from error
-    except OSError as error:
-        raise ConfigurationError(f"{command[0]!r} cannot be run: {error.strerror}") from error
-    with _forwarding(child) as forwarded:
-        code = child.wait()
+    children: list[subprocess.Popen[bytes]] = []
+    with _forwarding(children) as forwarded:
+        try:
+            children.append(subprocess.Popen(list(command), env=dict(environ)))
+        except FileNotFoundError as error:
+            raise ConfigurationError(f"no command {command[0]!r}: give one that is on PATH, after `--`") from error
+        except OSError as error:
+            raise ConfigurationError(f"{command[0]!r} cannot be run: {error.strerror}") from error
+        for number in forwarded:  # came while the child was being started
+            children[0].send_signal(number)
+        code = children[0].wait()
     return (128 - code if code < 0 else code), bool(forwarded)
 
 
 @contextmanager
-def _forwarding(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Hand signals on to the child while it runs; a terminal's Ctrl-C has reached it already."""
+def _forwarding(children: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """Hand signals on to the child, from before it starts; a terminal's Ctrl-C has reached it already."""
     forwarded: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
         forwarded.append(number)
         from_terminal = number in (signal.SIGINT, signal.SIGQUIT) and sys.stdin is not None and sys.stdin.isatty()
-        if not from_terminal and child.poll() is None:
-            child.send_signal(number)
+        for child in children:
+            if not from_terminal and child.poll() is None:
+                child.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in _FORWARDED}
     try:
