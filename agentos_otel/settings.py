@@ -39,7 +39,6 @@ class Settings:
         sampler: `OTEL_TRACES_SAMPLER`.
         sampler_ratio: `OTEL_TRACES_SAMPLER_ARG`, 0 to 1.
         service_name: `OTEL_SERVICE_NAME`.
-        parent_from_env: A foreign `TRACEPARENT` is the parent, not a link (`AGENTOS_OTEL_PARENT=env`).
     """
 
     state_dir: Path
@@ -52,7 +51,6 @@ class Settings:
     sampler: str = "parentbased_always_on"
     sampler_ratio: float = 1.0
     service_name: str = ""
-    parent_from_env: bool = False
 
     @property
     def journal_dir(self) -> Path:
@@ -129,5 +127,4 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         sampler=sampler,
         sampler_ratio=_ratio(environ),
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
-        parent_from_env=environ.get(semconv.ENV_PARENT, "").strip().lower() == "env",
     )

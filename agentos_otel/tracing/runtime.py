@@ -59,7 +59,6 @@ class Options:
     program: str = ""
     host: str = ""
     foreign_parent: tuple[bytes, bytes] | None = None
-    parent_from_env: bool = False
 
 
 @dataclass

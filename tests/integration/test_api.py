@@ -113,10 +113,8 @@ def test_a_waiting_task_is_closed_by_hand_and_gets_its_root(home: Path) -> None:
 
 
 def test_an_erased_task_is_gone_from_every_file(home: Path) -> None:
-    traced(
-        home,
-        "@tool(capture=True)\ndef read(text): pass\nwith task('t') as t: t.ref('k', 'plantedid'); read('plantedtext')\n",
-    )
+    code = "@tool(capture=True)\ndef read(text): pass\nwith task('t') as t:\n    t.ref('k', 'plantedid')\n"
+    traced(home, code + "    read('plantedtext')\n")
     (made,) = TaskManager().list()
     shell("task", "erase", made.task_id, "--yes")
     assert TaskManager().list() == []
