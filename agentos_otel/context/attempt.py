@@ -65,6 +65,7 @@ class Attempt:
         late: Whether this process joined after the root was written.
         remote_parent: Span of another process that our outermost span hangs under, else the root.
         shared: The attributes that every span carries, encoded.
+        state: Status and phase that this process has told last.
         depth: Points of this process that are open in this attempt.
         task_file: File that commit hooks of children read; empty when none was written.
     """
@@ -83,6 +84,7 @@ class Attempt:
         "sampled",
         "session_id",
         "shared",
+        "state",
         "task_file",
         "task_id",
         "trace_hex",
@@ -116,5 +118,6 @@ class Attempt:
         self.shared = b""
         self.links: list[tuple[bytes, bytes]] = []
         self.depth = 0
+        self.state = ("", "")
         self.pid = 0
         self.task_file = ""

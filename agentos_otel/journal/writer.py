@@ -11,12 +11,14 @@ import fcntl
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUFFIX: Final = ".otlp"
 _OPEN_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
@@ -16,6 +16,9 @@ from agentos_otel.tracing import joining, task_file
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.runtime import Inherited, Runtime
 from agentos_otel.tracing.span import Span, now_ns
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def parse_traceparent(value: str) -> tuple[str, str, bool] | None:

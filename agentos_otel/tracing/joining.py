@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import get_current_span
@@ -208,7 +207,7 @@ def _born_elsewhere(runtime: Runtime, attempt: Attempt, joins: Joins) -> Attempt
     """Return the attempt that another process bears by the first of these ids just now, or None: it is ours."""
     if attempt.owned or not joins:
         return None
-    fields = task_file.fields_of(attempt, Path())
+    fields = task_file.fields_of(attempt, "")
     options = runtime.options
     won = guard.guarded("claiming a birth", births.claim, options.state_dir, options.namespace, joins[0][1], fields)
     return task_file.attempt_of(won) if won else None
@@ -332,8 +331,10 @@ def _discard(runtime: Runtime, joined: Attempt) -> None:
     """Give the reservation up for the task that was joined: commits of this command carry that one's ids."""
     inherited = runtime.options.inherited
     if inherited is not None and task_file.claim(inherited.task_file):
+        from pathlib import Path
+
         path = Path(inherited.task_file)
-        commits = Path(task_file.read(path).get("commits", ""))
+        commits = task_file.read(path).get("commits", "")
         guard.guarded("redirecting the task file", task_file.write, path, task_file.fields_of(joined, commits))
 
 

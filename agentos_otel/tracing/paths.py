@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import PurePath
 from typing import Any, Final
 
 from agentos_otel.context.attempt import usable_id
@@ -52,7 +52,7 @@ def files_at(path: str, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the file names at `path`."""
     found = resolve(path, values)
     for item in found[:MAX_VALUES] if isinstance(found, (list, tuple)) else (found,):
-        if isinstance(item, (str, PurePath)) and str(item):
+        if isinstance(item, (str, os.PathLike)) and str(item):
             yield str(item)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import attach, detach, get_current, set_value
@@ -39,7 +38,7 @@ commit_reader: Callable[[Span], None] | None = None
 class Entered:
     """One point that was entered: its span, attached in the OpenTelemetry context until `leave`."""
 
-    __slots__ = ("arguments", "context", "outermost", "owner", "point", "span", "token")
+    __slots__ = ("arguments", "context", "outermost", "owner", "plain", "point", "span", "token")
 
     def __init__(self, point: Point, span: Span, arguments: Values, *, outermost: bool, owner: bool) -> None:
         self.point = point
@@ -47,6 +46,8 @@ class Entered:
         self.arguments = arguments
         self.outermost = outermost
         self.owner = owner
+        # Nothing is to be read off the result, so that the end of the call is the end of the span and no more.
+        self.plain = not (outermost or point.ids or point.artifacts or point.failed or point.task or point.capture)
         context = set_span_in_context(span)
         if outermost:
             context = set_value(TASK_KEY, span.attempt, context)
@@ -67,13 +68,18 @@ class Entered:
     def leave(self, error: BaseException | None, result: Any = None) -> None:
         """End the span and do what a point's end does; never raises (the wrapper re-raises the host's exception)."""
         self.detach()
+        if error is None and self.plain and not self.span.children_launched and not self.span.runtime.options.capture:
+            self.span.end()
+            return
         try:
             _leave(self, error, result)
         except Exception as failure:  # noqa: BLE001 - the host goes on
             guard.failed(f"leaving {self.span.name!r}", failure)
 
 
-def enter(point: Point, name: str, arguments: Values, function: str = "") -> Entered | None:
+def enter(
+    point: Point, name: str, arguments: Values, function: str = "", described: Values | None = None
+) -> Entered | None:
     """Enter a point; None where tracing is off, or where a failure of ours leaves the call untraced.
 
     Args:
@@ -81,18 +87,21 @@ def enter(point: Point, name: str, arguments: Values, function: str = "") -> Ent
         name: Its name, for the span.
         arguments: The call's arguments by name, as far as the point's paths need them.
         function: Qualified name of the function (`code.function.name`).
+        described: What `describe` gives for this point, where it is the same at each call.
     """
     runtime = runtimes.current()
     if runtime is None:
         return None
     try:
-        return _enter(runtime, point, name, arguments, function)
+        return _enter(runtime, point, name, arguments, function, described)
     except Exception as failure:  # noqa: BLE001 - the host goes on
         guard.failed(f"entering {name!r}", failure)
         return None
 
 
-def _enter(runtime: Runtime, point: Point, name: str, arguments: Values, function: str) -> Entered:
+def _enter(
+    runtime: Runtime, point: Point, name: str, arguments: Values, function: str, described: Values | None
+) -> Entered:
     if point.name_from:
         given = paths.resolve(point.name_from, arguments)
         name = given if isinstance(given, str) and given else name
@@ -112,8 +121,7 @@ def _enter(runtime: Runtime, point: Point, name: str, arguments: Values, functio
         attempt = joining.find(runtime, point, root_name, joins, session, context)
         attempt.depth += 1
     assert attempt is not None  # noqa: S101 - for the type checker
-    attributes = dict(point.attributes)
-    _describe(point.kind, name, attributes, function)
+    attributes = dict(described) if described is not None else describe(point, name, function)
     owner = outermost and attempt.owned and attempt.depth == 1
     if owner:
         span = Span(runtime, attempt, attempt.root_name, point.kind, b"", attributes, attempt.root_id)
@@ -128,7 +136,8 @@ def _enter(runtime: Runtime, point: Point, name: str, arguments: Values, functio
     entered = Entered(point, span, arguments, outermost=outermost, owner=owner)
     if point.kind in ("stage", "agent"):
         span.write_start()
-    _state_and_refs(runtime, entered, name)
+    if point.kind == "stage" or entered.owner or point.ids or point.task:
+        _state_and_refs(runtime, entered, name)
     entered.attach()
     return entered
 
@@ -153,7 +162,9 @@ def _parent(attempt: Attempt, context: Context, outermost: bool) -> bytes:
     return attempt.remote_parent
 
 
-def _describe(kind: str, name: str, attributes: dict[str, Any], function: str) -> None:
+def describe(point: Point, name: str, function: str = "") -> dict[str, Any]:
+    """Return the attributes that a point's span has from its start."""
+    kind, attributes = point.kind, dict(point.attributes)
     if kind == "stage":
         attributes[semconv.AGENTOS_STAGE_NAME] = name
     elif kind == "agent":
@@ -167,6 +178,7 @@ def _describe(kind: str, name: str, attributes: dict[str, Any], function: str) -
         attributes[semconv.GEN_AI_WORKFLOW_NAME] = name
     if function:
         attributes[semconv.CODE_FUNCTION_NAME] = function
+    return attributes
 
 
 def _session(point: Point, arguments: Values) -> str | None:
@@ -182,9 +194,11 @@ def _state_and_refs(runtime: Runtime, entered: Entered, name: str) -> None:
     if point.kind == "stage":
         phase = name if name in semconv.PHASES else ""
         status = joining.PHASE_STATUS.get(name, "executing")
-        operations.append(
-            {"op": "state", "task_id": attempt.task_id, "status": status, "phase": phase, "at": span.start_ns}
-        )
+        if attempt.state != (status, phase):
+            attempt.state = (status, phase)
+            operations.append(
+                {"op": "state", "task_id": attempt.task_id, "status": status, "phase": phase, "at": span.start_ns}
+            )
     elif entered.owner:
         operations.append({"op": "state", "task_id": attempt.task_id, "status": "executing", "at": span.start_ns})
     refs = [
@@ -198,7 +212,8 @@ def _state_and_refs(runtime: Runtime, entered: Entered, name: str) -> None:
         span.attributes[semconv.AGENTOS_HOST_TASK_ID] = host
     if refs:
         operations.append(refs_operation(span, refs))
-    runtime.state(operations)
+    if operations:
+        runtime.state(operations)
 
 
 def refs_operation(span: Span, refs: list[tuple[str, str, str]]) -> dict[str, Any]:
@@ -234,7 +249,8 @@ def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
     attempt.depth -= 1
     if attempt.depth == 0 and attempt.task_file:
         # A child that outlives its stage commits without trailers rather than for a task that may have ended.
-        Path(attempt.task_file).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(attempt.task_file)  # noqa: PTH108 - pathlib costs 5 ms of import
         attempt.task_file = ""
     if entered.owner:
         status = "cancelled" if semconv.AGENTOS_CANCELLED in span.attributes else "failed" if failed else "completed"
@@ -290,6 +306,9 @@ def _results(runtime: Runtime, entered: Entered, result: Any) -> None:
 
 def artifact(span: Span, name: str) -> None:
     """Record a file that a stage left: absolute path, size and sha256 as they are now."""
+    import hashlib
+    from pathlib import Path
+
     path = Path(os.path.abspath(name))  # noqa: PTH100 - resolve() would follow links, which the user did not name
     size, digest = None, None
     try:

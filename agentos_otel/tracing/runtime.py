@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agentos_otel import guard
@@ -22,6 +21,8 @@ from agentos_otel.journal.record import STATEMENT
 from agentos_otel.model import Operation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentos_otel.journal.encoding import SpanEncoder
     from agentos_otel.journal.writer import Journal
     from agentos_otel.tasks.store import TaskStore

@@ -53,13 +53,14 @@ def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
     )
     bind = binder(fn)
     nothing: dict[str, Any] = {}
+    described = None if point.name_from else points.describe(point, name, function)
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> points.Entered | None:
         runtime = runtimes.current()
         if runtime is None:
             return None
         arguments = bind(args, kwargs) if needs or (runtime.options.capture and point.capture is None) else nothing
-        return points.enter(point, name, arguments, function)
+        return points.enter(point, name, arguments, function, described)
 
     return enter
 
