@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -11,9 +10,11 @@ from typing import Any, Final
 
 from agentos_otel import guard
 
-_ENV: Final = list(inspect.signature(subprocess.Popen.__init__).parameters).index("env") - 1
+_ENV: Final = 10
+"""Position of `env` among Popen's arguments; by number, as a signature that another wrapper hides names none."""
 
 _bare: Callable[..., None] | None = None
+_hook: Callable[..., None] | None = None
 
 
 def install(child_environment: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
@@ -22,19 +23,22 @@ def install(child_environment: Callable[[Mapping[str, str]], Mapping[str, str]])
     Args:
         child_environment: Given the environment that the child would have, returns what to add; empty adds nothing.
     """
-    global _bare  # noqa: PLW0603 - the one function that is wrapped
-    if _bare is not None:
+    global _bare, _hook  # noqa: PLW0603 - the one function that is wrapped
+    if _hook is not None:
         return
     bare = _bare = subprocess.Popen.__init__
 
     @functools.wraps(bare)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if _hook is not init:
+            return bare(self, *args, **kwargs)
         try:
             args, kwargs = _with_environment(args, kwargs, child_environment)
         except Exception as error:  # noqa: BLE001 - the host's child starts all the same
             guard.failed("preparing a child's environment", error)
-        bare(self, *args, **kwargs)
+        return bare(self, *args, **kwargs)
 
+    _hook = init
     subprocess.Popen.__init__ = init  # type: ignore[method-assign]
 
 
@@ -45,18 +49,22 @@ def _with_environment(
     given = args[_ENV] if positional else kwargs.get("env")
     if given is not None and not given:
         return args, kwargs  # an explicit empty environment is what the host wants
-    added = child_environment(os.environ if given is None else given)
+    base = os.environ if given is None else given
+    # Keys and values may be bytes or paths. Read as text, or a `b"GIT_CONFIG_COUNT"` would not be seen …
+    added = child_environment({os.fsdecode(key): os.fsdecode(value) for key, value in base.items()})
     if not added:
         return args, kwargs
-    copy = {**(os.environ if given is None else given), **added}
+    # … and the host's form is kept, without a second entry for a name that we set: the child would see the first.
+    copy = {key: value for key, value in base.items() if os.fsdecode(key) not in added}
+    copy.update(added)
     if positional:
         return (*args[:_ENV], copy, *args[_ENV + 1 :]), kwargs
     return args, {**kwargs, "env": copy}
 
 
 def uninstall() -> None:
-    """Give `subprocess.Popen` back as it was."""
-    global _bare  # noqa: PLW0603 - the one function that is wrapped
-    if _bare is not None:
+    """Give `subprocess.Popen` back as it was; where somebody has wrapped it after us, ours only calls on."""
+    global _bare, _hook  # noqa: PLW0603 - the one function that is wrapped
+    if _bare is not None and subprocess.Popen.__init__ is _hook:
         subprocess.Popen.__init__ = _bare  # type: ignore[method-assign]
-        _bare = None
+    _bare = _hook = None

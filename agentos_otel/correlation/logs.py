@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from agentos_otel import guard, semconv
+from agentos_otel.tracing.limits import printable
 
 
 class LogContext(NamedTuple):
@@ -32,6 +33,7 @@ FIELDS: Final = (
 NOWHERE: Final = ("", "", 0, "", "")
 
 _bare: Callable[..., logging.LogRecord] | None = None
+_hook: Callable[..., logging.LogRecord] | None = None
 _busy = threading.local()
 
 
@@ -47,48 +49,92 @@ def install(
         current: Gives the ids at the place of the call, or None outside any task.
         sink: Keeps the record; what it logs itself is not handed to it again.
     """
-    global _bare  # noqa: PLW0603 - the one function that is wrapped
-    if _bare is not None:
+    global _bare, _hook  # noqa: PLW0603 - the one function that is wrapped
+    if _hook is not None:
         return
     bare = _bare = logging.Logger.makeRecord
 
     def make_record(self: logging.Logger, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = bare(self, *args, **kwargs)
-        if getattr(_busy, "on", False) or self.name == guard.logger.name:
+        if _hook is not make_record:
             return record
-        _busy.on = True
-        try:
-            context = current()
-            for key, value in zip(FIELDS, context or NOWHERE, strict=True):
-                record.__dict__.setdefault(key, value)
-            if context is not None and sink is not None:
-                sink(record, context)
-        except Exception as error:  # noqa: BLE001 - the host's log line goes on
-            guard.failed("joining a log record", error)
-        finally:
-            _busy.on = False
+        given = False
+        if not getattr(_busy, "on", False):
+            _busy.on = True
+            try:
+                context = current()
+                _give(record, context or NOWHERE)
+                given = True
+                if context is not None and sink is not None and not _is_ours(self.name):
+                    sink(record, context)
+            except Exception as error:  # noqa: BLE001 - the host's log line goes on
+                guard.failed("joining a log record", error)
+            finally:
+                _busy.on = False
+        if not given:  # a line of the sink itself, or a failure: a format with `%(task_id)s` would raise
+            _give(record, NOWHERE)
         return record
 
+    _hook = make_record
     logging.Logger.makeRecord = make_record  # type: ignore[method-assign]
 
 
+def _give(record: logging.LogRecord, values: tuple[object, ...]) -> None:
+    give = record.__dict__.setdefault
+    trace_id, span_id, trace_flags, task_id, session_id = values  # no loop: this runs for every line of the host's
+    give(semconv.LOG_TRACE_ID, trace_id)
+    give(semconv.LOG_SPAN_ID, span_id)
+    give(semconv.LOG_TRACE_FLAGS, trace_flags)
+    give(semconv.TASK_ID, task_id)
+    give(semconv.SESSION_ID, session_id)
+
+
+def _is_ours(name: str) -> bool:
+    return name == guard.logger.name or name.startswith(f"{guard.logger.name}.")
+
+
 def uninstall() -> None:
-    """Give `Logger.makeRecord` back as it was."""
-    global _bare  # noqa: PLW0603 - the one function that is wrapped
-    if _bare is not None:
+    """Give `Logger.makeRecord` back as it was.
+
+    Where somebody has wrapped it after us, ours stays below theirs and only calls on: putting the original back
+    would throw their wrapper away.
+    """
+    global _bare, _hook  # noqa: PLW0603 - the one function that is wrapped
+    if _bare is not None and logging.Logger.makeRecord is _hook:
         logging.Logger.makeRecord = _bare  # type: ignore[method-assign]
-        _bare = None
+    _bare = _hook = None
 
 
 class TextFormatter(logging.Formatter):
     """Log lines that end in the ids of the place where they were made."""
 
-    def __init__(self, fmt: str | None = None, datefmt: str | None = None) -> None:
-        line = fmt or "%(asctime)s %(levelname)s %(name)s: %(message)s"
-        defaults: dict[str, Any] = dict(zip(FIELDS, NOWHERE, strict=True))
-        super().__init__(
-            f"{line} [task_id=%(task_id)s trace_id=%(trace_id)s span_id=%(span_id)s]", datefmt, defaults=defaults
-        )
+    _LINES: Final = {
+        "%": (
+            "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            " [task_id=%(task_id)s trace_id=%(trace_id)s span_id=%(span_id)s]",
+        ),
+        "{": (
+            "{asctime} {levelname} {name}: {message}",
+            " [task_id={task_id} trace_id={trace_id} span_id={span_id}]",
+        ),
+        "$": (
+            "$asctime $levelname $name: $message",
+            " [task_id=$task_id trace_id=$trace_id span_id=$span_id]",
+        ),
+    }
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        line, ids = self._LINES.get(style, ("", ""))  # an unknown style is the base class's to refuse
+        known = {**dict(zip(FIELDS, NOWHERE, strict=True)), **(defaults or {})}
+        super().__init__((fmt or line) + ids, datefmt, style, validate, defaults=known)
 
 
 class JsonFormatter(logging.Formatter):
@@ -104,15 +150,28 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update({key: record.__dict__.get(key, value) for key, value in zip(FIELDS, NOWHERE, strict=True)})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        line.update({key: value for key, value in record.__dict__.items() if key not in self._STANDARD})
-        return json.dumps(line, default=_text, ensure_ascii=False)
+        for key, value in zip(FIELDS, NOWHERE, strict=True):
+            line[key] = _plain(record.__dict__.get(key, value))
+        exception = self.formatException(record.exc_info) if record.exc_info else record.exc_text
+        if exception:
+            line["exception"] = exception
+        for name, value in record.__dict__.items():
+            if name not in self._STANDARD:
+                # A host's own `logger` or `severity` may not hide the record's, nor be lost.
+                line[f"extra.{name}" if name in line else name] = _plain(value)
+        # A lone surrogate (an undecodable file name) stays one under ensure_ascii=False, and the handler's stream
+        # refuses the line; as `\udcXX` it is JSON.
+        return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
-def _text(value: object) -> str:
+def _plain(value: object) -> object:
+    """Return `value` if JSON can hold it, else as text.
+
+    Not `json.dumps(default=…)` for the whole line: a key that is no text, a cycle and NaN never reach it.
+    """
+    if value is None or type(value) in (str, int, bool):
+        return value
     try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - whatever a host's __str__ does
-        return f"<{type(value).__qualname__}>"
+        return json.loads(json.dumps(value, default=printable, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return printable(value)

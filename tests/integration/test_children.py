@@ -32,15 +32,20 @@ class Given:
         return self.adds
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment, without what pytest changes in it at each step."""
+    return {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
     monkeypatch.setenv("FROM_THE_HOST", "yes")
-    before, bare, made = dict(os.environ), subprocess.Popen.__init__, Given()
+    before, bare, made = environment(), subprocess.Popen.__init__, Given()
     children.install(made.environment)
     yield made
     children.uninstall()
     assert subprocess.Popen.__init__ is bare
-    assert dict(os.environ) == before
+    assert environment() == before
 
 
 def child(*args: Any, **kwargs: Any) -> dict[str, str]:
@@ -66,20 +71,20 @@ def test_a_given_mapping_is_copied_and_never_changed(given: Given) -> None:
 def test_env_by_position(given: Given) -> None:
     # bufsize, executable, stdin, stdout, stderr, preexec_fn, close_fds, shell, cwd, env, universal_newlines
     args = (-1, None, None, subprocess.PIPE, None, None, True, False, None, {"ONLY": "this"}, True)
-    with subprocess.Popen(SHOW, *args) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(SHOW, *args) as process:
         out, _ = process.communicate(timeout=60)
     assert isinstance(out, str)
     assert json.loads(out).items() >= {**OURS, "ONLY": "this"}.items()
 
 
 def test_an_explicit_empty_environment_stays_empty(given: Given) -> None:
-    out = subprocess.run(["/usr/bin/env"], env={}, capture_output=True, check=True, timeout=60)
+    out = subprocess.run(["env"], env={}, capture_output=True, check=True, timeout=60)
     assert (out.stdout, given.seen) == (b"", [])
 
 
 def test_bytes_are_left_as_they_are_and_no_name_stands_twice(given: Given) -> None:
-    env = {b"RAW": b"\xff", b"AGENTOS_OTEL_TASK_ID": b"old", "TEXT": Path("a") / "b"}
-    out = subprocess.run(["/usr/bin/env", "-0"], env=env, capture_output=True, check=True, timeout=60)
+    env: Any = {b"RAW": b"\xff", b"AGENTOS_OTEL_TASK_ID": b"old", "TEXT": Path("a") / "b"}
+    out = subprocess.run(["env", "-0"], env=env, capture_output=True, check=True, timeout=60)
     lines = out.stdout.strip(b"\0").split(b"\0")
     assert sorted(lines) == sorted(
         [b"RAW=\xff", b"TEXT=a/b", *(f"{key}={value}".encode() for key, value in OURS.items())]
@@ -123,8 +128,8 @@ def test_arguments_pass_untouched_where_nothing_is_added_or_we_fail(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = {"ONLY": "this"}
-    for adds in ({}, None):
-        given.adds = adds  # type: ignore[assignment]
+    nothing: tuple[Any, ...] = ({}, None)
+    for given.adds in nothing:
         assert launched_with(monkeypatch, given, ["x"], env=None) == ((["x"],), {"env": None})
         args, kwargs = launched_with(monkeypatch, given, ["x"], env=env)
         assert (args, kwargs["env"] is env) == ((["x"],), True)
@@ -159,26 +164,32 @@ def test_run_shell_popen_and_asyncio_go_the_same_way(given: Given) -> None:
     assert asyncio.run(from_a_loop()) == b"t-1\n"
 
 
-def test_installing_is_idempotent_and_a_later_wrapper_survives_our_leaving(
-    given: Given, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_installing_twice_asks_once_and_uninstalling_twice_is_nothing(given: Given) -> None:
     children.install(given.environment)
     child()
     assert len(given.seen) == 1
+    children.uninstall()
+    children.uninstall()
+    assert "AGENTOS_OTEL_TASK_ID" not in child()
+
+
+def test_a_wrapper_that_came_after_ours_stays_when_we_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess.Popen, "__init__", subprocess.Popen.__init__)  # given back at the end
+    host = Given()
+    children.install(host.environment)
     ours = subprocess.Popen.__init__
 
     def theirs(self: Any, *args: Any, **kwargs: Any) -> None:
         ours(self, *args, **kwargs)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(subprocess.Popen, "__init__", theirs)
-        children.uninstall()
-        assert subprocess.Popen.__init__ is theirs
-        assert "AGENTOS_OTEL_TASK_ID" not in child()
-    children.install(given.environment)  # over our own silent one, which the patch has put back
+    monkeypatch.setattr(subprocess.Popen, "__init__", theirs)
+    children.uninstall()
+    assert subprocess.Popen.__init__ is theirs
+    assert "AGENTOS_OTEL_TASK_ID" not in child()
+    children.install(host.environment)
     assert child()["AGENTOS_OTEL_TASK_ID"] == "t-1"
     children.uninstall()
-    monkeypatch.setattr(subprocess.Popen, "__init__", ours.__wrapped__)  # type: ignore[attr-defined]
+    assert len(host.seen) == 1
 
 
 def test_a_child_of_a_task_gets_its_span_and_one_outside_gets_nothing(tmp_path: Path) -> None:
