@@ -33,7 +33,7 @@ _AUTHOR = {
 @click.option("--request", default="rename total_price to amount_due in this repository", show_default=True)
 @click.option("--model", default=None, help="Ask a real model (OPENAI_BASE_URL, OPENAI_API_KEY) for the plan.")
 def demo(repo: Path | None, request: str, model: str | None) -> None:
-    """Run a pipeline that knows nothing of this library: a request in, a commit out, eight processes between."""
+    """Run a pipeline that knows nothing of this library: a request in, a commit out, six processes between."""
     environ = {
         **os.environ,
         **({} if repo else _AUTHOR),
