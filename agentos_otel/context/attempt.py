@@ -118,6 +118,6 @@ class Attempt:
         self.shared = b""
         self.links: list[tuple[bytes, bytes]] = []
         self.depth = 0
-        self.state = ("", "")
+        self.state: tuple[str, str] = ("", "")
         self.pid = 0
         self.task_file = ""
