@@ -61,6 +61,11 @@ def run(
     file = found.state_dir / task_file.DIRECTORY / f"run.{runtime.run_id}"
     commits = carriers.commits_path(found.state_dir, runtime.run_id)
     task_file.write(file, {**task_file.fields_of(attempt, commits), "reserved" if reserved else "joined": "1"})
+    if reserved:
+        # Killed with -9 we could not say any more what became of these ids: the reaper settles it from here.
+        joining.write_root_start(runtime, attempt)
+        born = joining.birth_operations(runtime, attempt, owner=True)
+        runtime.journal.state({"op": "reserved", "file": str(file), "operations": born})
     code, signalled = _launch(command, _environment(found, attempt, file, hooks=not no_hooks))
     ended = _finish(found, runtime, attempt, file, code, signalled, reserved=reserved)
     runtime.journal.close(
@@ -167,8 +172,9 @@ def _finish(
     named = task_file.read(file).get("task_id", attempt.task_id)
     for path in (file, Path(f"{file}.taken")):
         path.unlink(missing_ok=True)
+    if reserved:
+        runtime.journal.state({"op": "settled"})
     if reserved and not claimed:
-        joining.write_root_start(runtime, attempt)
         runtime.state(joining.birth_operations(runtime, attempt, owner=True))
         status, error = ("completed", None) if code == 0 else ("failed", _error_type(code))
         joining.end_attempt(runtime, attempt, "cancelled" if signalled else status, None if signalled else error)

@@ -19,6 +19,7 @@ from agentos_otel import semconv
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN, STATEMENT, frame
 from agentos_otel.store import decode, reader
+from agentos_otel.tracing import task_file
 
 if TYPE_CHECKING:
     from agentos_otel.tasks.store import TaskStore
@@ -127,8 +128,14 @@ class _Said:
         self.owned: set[tuple[str, int]] = set()
         self.claimed: dict[tuple[str, int], dict[str, Any]] = {}
         self.left: set[tuple[str, int]] = set()
-        for record in records:
-            said = decode.statement(record.body) if record.field == STATEMENT else {}
+        self.owed: list[dict[str, Any]] = []
+        statements = [decode.statement(record.body) for record in records if record.field == STATEMENT]
+        for said in statements:
+            if said.get("op") == "settled":
+                self.owed = []
+            elif said.get("op") == "reserved" and not task_file.is_claimed(said["file"]):
+                self.owed = said["operations"]
+        for said in statements + self.owed:
             key = (said.get("task_id", ""), said.get("attempt", 0))
             if said.get("op") == "join":
                 self.joined[key] = said
@@ -146,6 +153,9 @@ def _operations(
 ) -> Iterator[dict[str, Any]]:
     """Yield (and apply) what the dead run owes the task store, and write the roots that it owes."""
     said = _Said(run_id, records)
+    if said.owed and store is not None:
+        store.apply(said.owed, timeout=10)
+    yield from said.owed
     roots = {span.trace_id.hex() + span.span_id.hex() for r, span, _ in _spans(records) if r.field == ENDED_SPAN}
     for key in said.joined:
         operations: list[dict[str, Any]] = []

@@ -204,3 +204,22 @@ def test_without_hooks_and_without_trailers_the_message_stays_as_it_is(shell: Sh
     assert "Task-Id" not in shell.cli("run", "--quiet", "--no-hooks", "--", "sh", "-c", script)[1]
     shell.environ["AGENTOS_OTEL_TRAILERS"] = "false"
     assert "Task-Id" not in shell.cli("run", "--quiet", "--", "sh", "-c", script)[1]
+
+
+@pytest.mark.git
+def test_a_run_that_is_killed_itself_is_found_with_its_commits(shell: Shell) -> None:
+    script = "git init -q r && cd r && git commit -q --allow-empty -m Subject && echo ready && exec sleep 20"
+    command = [sys.executable, "-m", "agentos_otel", "run", "--", "sh", "-c", script]
+    process = subprocess.Popen(
+        command, env=shell.environ, cwd=shell.folder, stdout=-1, stderr=-1, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (task,) = shell.tasks()
+    assert (task["status"], task["error_type"], task["name"]) == ("failed", "abandoned", "sh")
+    document = shell.show(task["task_id"])
+    assert [span["status"] for span in document["spans"]] == ["abandoned"]
+    assert document["commits"][0]["trailers"]["Task-Id"] == task["task_id"]
+    assert task["commit_hash"] == document["commits"][0]["sha"]

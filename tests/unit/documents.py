@@ -51,35 +51,20 @@ class Sample:
             self.document["task"]["trace_id"] = trace_id
         over = status in ("completed", "failed", "cancelled")
         self.document["attempts"].append(
-            {
-                "attempt": number,
-                "trace_id": self.trace_id,
-                "root_span_id": self.root_id,
-                "name": f"task {self.document['task']['name']}",
-                "status": status if over else "open",
-                "error_type": None,
-                "started_ns": at(started),
-                "ended_ns": at(ended) if over else None,
-                "sampled": True,
-            }
-        )
+            {"attempt": number, "trace_id": self.trace_id, "root_span_id": self.root_id,
+             "name": f"task {self.document['task']['name']}", "status": status if over else "open",
+             "error_type": None, "started_ns": at(started), "ended_ns": at(ended) if over else None,
+             "sampled": True}
+        )  # fmt: skip
 
     def run(self, started: float, left: float | None, state: str = "ended") -> str:
         """Add a run."""
         run_id = f"{len(self.document['runs']) + 1:016x}"
         self.document["runs"].append(
-            {
-                "run_id": run_id,
-                "attempt": len(self.document["attempts"]),
-                "host": "build-1",
-                "pid": 4000 + len(self.document["runs"]),
-                "program": "pipeline",
-                "started_ns": at(started),
-                "left_ns": None if left is None else at(left),
-                "state": state,
-                "late": False,
-            }
-        )
+            {"run_id": run_id, "attempt": len(self.document["attempts"]), "host": "build-1",
+             "pid": 4000 + len(self.document["runs"]), "program": "pipeline", "started_ns": at(started),
+             "left_ns": None if left is None else at(left), "state": state, "late": False}
+        )  # fmt: skip
         return run_id
 
     def root(self, status: str, ended: float) -> None:
@@ -103,24 +88,13 @@ class Sample:
         span_id = self.root_id if root else f"{self._count:016x}"
         prefix = {"agent": "invoke_agent", "tool": "execute_tool", "llm": "chat"}.get(kind, kind)
         self.document["spans"].append(
-            {
-                "trace_id": self.trace_id,
-                "span_id": span_id,
-                "parent_span_id": None if root else parent or self.root_id,
-                "name": f"{prefix} {name}",
-                "kind": kind,
-                "stage": name if kind == "stage" else None,
-                "status": status,
-                "start_ns": at(start),
-                "end_ns": None if end is None else at(end),
-                "attempt": len(self.document["attempts"]),
-                "run_id": "",
-                "error_type": error,
-                "attributes": {"agentos.kind": kind},
-                "events": [{"name": "seen", "time_ns": at(start), "attributes": {}}],
-                "links": [],
-            }
-        )
+            {"trace_id": self.trace_id, "span_id": span_id,
+             "parent_span_id": None if root else parent or self.root_id, "name": f"{prefix} {name}", "kind": kind,
+             "stage": name if kind == "stage" else None, "status": status, "start_ns": at(start),
+             "end_ns": None if end is None else at(end), "attempt": len(self.document["attempts"]), "run_id": "",
+             "error_type": error, "attributes": {"agentos.kind": kind},
+             "events": [{"name": "seen", "time_ns": at(start), "attributes": {}}], "links": []}
+        )  # fmt: skip
         return span_id
 
     def ref(self, kind: str, value: str, role: str, stage: str, span_id: str, seen: float) -> None:
@@ -134,30 +108,16 @@ class Sample:
     def log(self, span_id: str, when: float, body: str, severity: str = "INFO") -> None:
         """Add a log record."""
         self.document["logs"].append(
-            {
-                "time_ns": at(when),
-                "severity": severity,
-                "body": body,
-                "logger": "pipeline",
-                "trace_id": self.trace_id,
-                "span_id": span_id,
-                "attributes": {},
-            }
-        )
+            {"time_ns": at(when), "severity": severity, "body": body, "logger": "pipeline",
+             "trace_id": self.trace_id, "span_id": span_id, "attributes": {}}
+        )  # fmt: skip
 
     def artifact(self, path: str, stage: str, span_id: str, seen: float, state: str = "present") -> None:
         """Add an artifact."""
         self.document["artifacts"].append(
-            {
-                "path": path,
-                "stage": stage,
-                "size": 705,
-                "sha256": "5e" * 32,
-                "state": state,
-                "seen_ns": at(seen),
-                "span_id": span_id,
-            }
-        )
+            {"path": path, "stage": stage, "size": 705, "sha256": "5e" * 32, "state": state, "seen_ns": at(seen),
+             "span_id": span_id}
+        )  # fmt: skip
 
     def commit(self, span_id: str, seen: float) -> None:
         """Add a commit."""
@@ -166,18 +126,10 @@ class Sample:
         task["commit_hash"] = sha
         trailers = {"Task-Id": task["task_id"], "Session-Id": task["session_id"], "Trace-Id": self.trace_id}
         self.document["commits"].append(
-            {
-                "sha": sha,
-                "repository": "/repositories/shop/.git",
-                "branch": "rename",
-                "trace_id": self.trace_id,
-                "span_id": span_id,
-                "rewritten_to": None,
-                "trailers": trailers,
-                "subject": "Rename total_price to amount_due",
-                "seen_ns": at(seen),
-            }
-        )
+            {"sha": sha, "repository": "/repositories/shop/.git", "branch": "rename", "trace_id": self.trace_id,
+             "span_id": span_id, "rewritten_to": None, "trailers": trailers,
+             "subject": "Rename total_price to amount_due", "seen_ns": at(seen)}
+        )  # fmt: skip
 
     def intent(self) -> None:
         """Add the stage that every sample begins with."""
