@@ -72,7 +72,7 @@ def test_the_exit_code_is_the_commands_own_and_settles_the_task(
 
 
 def test_a_forwarded_signal_cancels_the_task(shell: Shell) -> None:
-    process = shell.popen("run", "--", "sh", "-c", "echo ready; sleep 20 & wait")
+    process = shell.popen("run", "--", "sh", "-c", "echo ready; exec sleep 20")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
