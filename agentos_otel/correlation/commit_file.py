@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TASK: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_SECONDS: Final = re.compile(r"[0-9]{1,12}")  # not str.isdigit: "²" is a digit, and int() raises on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,16 @@ class CommitLine:
 
 def _parse(line: str) -> CommitLine | None:
     parts = [("" if part == "-" else part) for part in line.split("\t")]
-    if len(parts) != 8 or not _SHA.fullmatch(parts[1]) or not parts[7].isdigit():
+    if len(parts) != 8:
         return None
-    seen_ns = int(parts[7]) * 10**9
-    if parts[0] == "commit":
-        return CommitLine("commit", parts[1], "", parts[2], parts[3], parts[4], parts[5], parts[6], seen_ns)
-    if parts[0] == "rewrite" and _SHA.fullmatch(parts[2]):
-        return CommitLine("rewrite", parts[2], parts[1], parts[3], "", parts[4], parts[5], parts[6], seen_ns)
+    kind, first, second, third, task_id, trace_id, span_id, seconds = parts
+    if not (_SHA.fullmatch(first) and _TASK.fullmatch(task_id) and _SECONDS.fullmatch(seconds)):
+        return None
+    seen_ns = int(seconds) * 10**9
+    if kind == "commit":
+        return CommitLine("commit", first, "", second, third, task_id, trace_id, span_id, seen_ns)
+    if kind == "rewrite" and _SHA.fullmatch(second):
+        return CommitLine("rewrite", second, first, third, "", task_id, trace_id, span_id, seen_ns)
     return None
 
 
@@ -46,5 +51,6 @@ def read_commit_lines(path: Path, offset: int = 0) -> tuple[list[CommitLine], in
     except OSError:
         return [], offset
     end = data.rfind(b"\n") + 1
-    lines = data[:end].decode("utf-8", "replace").splitlines()
+    # Not splitlines: it splits at form feeds and U+2028 too, which a path may hold.
+    lines = data[:end].decode("utf-8", "replace").split("\n")
     return [line for line in map(_parse, lines) if line is not None], offset + end

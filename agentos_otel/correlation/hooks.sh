@@ -1,112 +1,172 @@
 #!/bin/sh
-# Dispatcher for git's client hooks (agentos-otel): the repository's own hook first, then ours. Never prints.
+# Dispatcher for git's hooks (agentos-otel): the repository's own hook first, then ours. Never prints.
 #
 # It stands in for core.hooksPath through the environment of one command, so git would not run the repository's own
 # hooks any more: they are found and run here, with their arguments, stdin and exit code (git-lfs without its pre-push
 # loses objects silently).
 hook=${0##*/}
 
-# The repository's own hooks directory, as git would see it without our entry.
+# The repository's own hooks directory, as git would see it without our entries. All of ours are switched off, not only
+# the one that git took: where two versions of this library are nested, each would else find and run the other for ever.
 own=$(
+    exec 2>/dev/null
     i=0
     while [ "$i" -lt "${GIT_CONFIG_COUNT:-0}" ]; do
-        eval "key=\${GIT_CONFIG_KEY_$i:-} value=\${GIT_CONFIG_VALUE_$i:-}"
-        if [ "$key" = core.hooksPath ] && [ "$value" = "${0%/*}" ]; then
-            export "GIT_CONFIG_KEY_$i=agentos.off"
+        eval "key=\${GIT_CONFIG_KEY_$i-} value=\${GIT_CONFIG_VALUE_$i-}"
+        if [ "$key" = core.hooksPath ]; then
+            if [ "$value" = "${0%/*}" ] || [ -e "$value/.agentos-otel" ]; then export "GIT_CONFIG_KEY_$i=agentos.off"; fi
         fi
         i=$((i + 1))
     done
-    git rev-parse --git-path hooks 2>/dev/null
+    git rev-parse --git-path hooks
 )
-if [ -n "$own" ] && [ "$own" != "${0%/*}" ] && [ -x "$own/$hook" ] && [ ! -d "$own/$hook" ]; then
-    case $hook in
-        post-rewrite)
-            # Its list of rewritten commits is wanted twice.
-            rewritten=$(cat)
-            printf '%s\n' "$rewritten" | "$own/$hook" "$@" || exit $? ;;
-        *) "$own/$hook" "$@" || exit $? ;;
-    esac
-fi
+[ -n "$own" ] && [ "$own" != "${0%/*}" ] && [ ! -e "$own/.agentos-otel" ] && [ -x "$own/$hook" ] && [ ! -d "$own/$hook" ] || own=
 
 case $hook in
-    prepare-commit-msg | commit-msg | post-commit | post-merge | post-applypatch | post-rewrite) ;;
-    *) exit 0 ;;
+    prepare-commit-msg | commit-msg | post-commit | post-merge | post-applypatch)
+        [ -z "$own" ] || "$own/$hook" "$@" || exit $? ;;
+    post-rewrite) # its list of rewritten commits is wanted twice
+        rewritten=$(cat)
+        if [ -n "$own" ]; then
+            printf '%s\n' "$rewritten" 2>/dev/null | "$own/$hook" "$@" || exit $?
+        fi ;;
+    *)
+        [ -z "$own" ] || exec "$own/$hook" "$@"
+        exit 0 ;;
 esac
 
+# From here on all is ours: silent, and the same in every locale.
+exec 2>/dev/null
+LC_ALL=C
+export LC_ALL
+
 # The task that is current now: its file is replaced by rename and removed at the task's end.
-file=${AGENTOS_OTEL_TASK_FILE:-}
-[ -n "$file" ] && [ -r "$file" ] || exit 0
 task_id= session_id= trace_id= commits=
-while IFS='=' read -r key value; do
-    case $key in
-        task_id) task_id=$value ;;
-        session_id) session_id=$value ;;
-        trace_id) trace_id=$value ;;
-        commits) commits=$value ;;
+[ -r "${AGENTOS_OTEL_TASK_FILE:-}" ] || exit 0
+while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+        task_id=*) task_id=${line#*=} ;;
+        session_id=*) session_id=${line#*=} ;;
+        trace_id=*) trace_id=${line#*=} ;;
+        commits=/*) commits=${line#*=} ;;
     esac
-done <"$file"
+done <"$AGENTOS_OTEL_TASK_FILE"
 case $task_id in '' | *[!A-Za-z0-9_.:-]*) exit 0 ;; esac
 case $session_id in *[!A-Za-z0-9_.:@/-]*) session_id= ;; esac
 case $trace_id in *[!0-9a-f]*) trace_id= ;; esac
 
-span_id=-
-case ${AGENTOS_OTEL_TRACEPARENT:-} in
-    00-"${trace_id:-none}"-????????????????-??)
-        span_id=${AGENTOS_OTEL_TRACEPARENT#00-*-}
-        span_id=${span_id%-*} ;;
-esac
+comments_of_git() { # the comment character of the message in file $1, whose source is $2
+    # Without an editor git keeps `#42 fix` as text; it tells hooks so by GIT_EDITOR=:. An agent may have set that one
+    # itself, so it counts only where the message was given (else the hints of an empty message would be its text).
+    character='#' stripped=
+    while read -r key value; do
+        case $key:$value in
+            core.comment*) character=$value ;;
+            commit.cleanup:strip) stripped=yes ;;
+        esac
+    done <<EOF
+$(git config --get-regexp '^(core\.comment(char|string)|commit\.cleanup)$')
+EOF
+    [ "${GIT_EDITOR-}" = : ] && [ "$2" = message ] && [ -z "$stripped" ] && character=$(printf '\001')
+    # `auto` is whatever the hints at the end of the message, above the diff of `commit -v`, begin with.
+    [ "$character" != auto ] || character=$(awk '/^[#;@!$%^&|:] -+ >8 -+$/ { exit } NF { last = substr($0, 1, 1) }
+        END { print (last ~ /[#;@!$%^&|:]/ ? last : "#") }' "$1")
+    printf %s "$character"
+}
 
-common=$(git rev-parse --git-common-dir 2>/dev/null) && common=$(cd "$common" 2>/dev/null && pwd -P) || exit 0
+# Prints the line before which the block must stand, or 0 for the end of the file: `git am` ends a message at `---`,
+# `diff -` and `Index:`, and `commit -v` at its scissors. Fails where the message has no text of its own (git takes
+# sign-offs alone for none: with our block an aborted commit would become one), or has a Task-Id.
+PLACE='
+    index($0, ENVIRON["comment"] " ------------------------ >8 --") == 1 { end = NR; exit }
+    tolower($0) ~ /^task-id[ \t]*:[ \t]*[^ \t\r]+[ \t\r]*$/ { stamped = 1; exit }
+    cut { next }
+    /^---([ \t\r]|$)/ || /^diff -/ || /^Index: / { cut = NR; next }
+    NF && index($0, ENVIRON["comment"]) != 1 && !/^Signed-off-by: / { text = 1 }
+    END { if (stamped || !text) exit 1; print (cut ? cut : end + 0) }'
 
-note() { # one line, its fields joined by tabs, in one write
-    [ -n "$commits" ] && (umask 077 && IFS='	' && printf '%s\n' "$*" >>"$commits") 2>/dev/null
+text_of() { # the text of the message in file $1, without what git does not count as text
+    comment=$comment awk 'index($0, ENVIRON["comment"] " ------------------------ >8 --") == 1 { exit }
+        NF && index($0, ENVIRON["comment"]) != 1 && !/^Signed-off-by: /' "$1"
 }
 
 stamp() {
     # Only new work is stamped: a picked or rebased commit is somebody's, perhaps another task's.
-    git_dir=$(git rev-parse --git-dir 2>/dev/null) || return 0
-    [ -e "$git_dir/CHERRY_PICK_HEAD" ] || [ -d "$git_dir/rebase-merge" ] || [ -d "$git_dir/rebase-apply" ] && return 0
-    [ -f "$1" ] || return 0
-    comment=$(git config core.commentChar 2>/dev/null) || comment='#'
-    [ ${#comment} -eq 1 ] || comment='#'
-    # The text of the message: above the scissors of `commit -v`, without comments.
-    awk -v c="$comment" '$0 ~ "^" ( c == "#" ? "#" : "[" c "]" ) " -+ >8 -+$" { exit } substr($0, 1, 1) != c && NF { found = 1; exit }
-        END { exit !found }' "$1" || return 0
-    grep -q '^[[:space:]]*Task-Id:' "$1" && return 0
-    set -- "$1" --trailer "Task-Id: $task_id"
-    [ -n "$session_id" ] && set -- "$@" --trailer "Session-Id: $session_id"
-    [ -n "$trace_id" ] && set -- "$@" --trailer "Trace-Id: $trace_id"
-    message=$1
-    shift
-    # `git am` ends a message at such a line, so the block stands before it; and a final newline first: a merge's
-    # message has none, and the trailer would join the subject.
-    cut=$(awk '/^---([ \t]|$)/ || /^diff -/ || /^Index: / { print NR; exit }' "$message")
-    temporary=$message.agentos
-    if [ -n "$cut" ]; then
-        head -n $((cut - 1)) "$message" >"$temporary.head" && tail -n +"$cut" "$message" >"$temporary.tail" || return 0
-        git interpret-trailers --no-divider "$@" <"$temporary.head" >"$temporary" 2>/dev/null &&
-            { echo; cat "$temporary.tail"; } >>"$temporary" && cat "$temporary" >"$message"
-        rm -f "$temporary.head" "$temporary.tail"
-    else
-        { cat "$message"; [ -z "$(tail -c 1 "$message")" ] || echo; } >"$temporary.head"
-        git interpret-trailers --no-divider "$@" <"$temporary.head" >"$temporary" 2>/dev/null && cat "$temporary" >"$message"
-        rm -f "$temporary.head"
+    git_dir=$(git rev-parse --git-dir) || return
+    [ -e "$git_dir/CHERRY_PICK_HEAD" ] || [ -d "$git_dir/rebase-merge" ] || [ -d "$git_dir/rebase-apply" ] && return
+    comment=$(comments_of_git "$1" "$2")
+
+    # The text of a template is nobody's: git drops the commit if it comes back untouched, so commit-msg must know it.
+    template=$1.agentos-template
+    if [ "$hook" = prepare-commit-msg ]; then
+        rm -f "$template"
+        if [ "$2" = template ]; then
+            text_of "$1" >"$template"
+            return
+        fi
+    elif [ -f "$template" ]; then
+        untouched=$(cat "$template")
+        rm -f "$template"
+        [ "$(text_of "$1")" != "$untouched" ] || return
     fi
-    rm -f "$temporary"
+
+    place=$(comment=$comment awk "$PLACE" "$1") || return
+    message=$1 new=$1.agentos
+    set -- --where end --if-exists addIfDifferent --if-missing add --trailer "Task-Id: $task_id"
+    [ -z "$session_id" ] || set -- "$@" --trailer "Session-Id: $session_id"
+    [ -z "$trace_id" ] || set -- "$@" --trailer "Trace-Id: $trace_id"
+    # awk, not sed or head: it ends the last line too. A merge's message has no final newline, and the first trailer
+    # would join the subject.
+    awk -v place="$place" 'place && NR >= place { exit } { print }' "$message" |
+        git -c core.commentChar="$comment" -c trailer.separators=: interpret-trailers --no-divider "$@" >"$new" &&
+        { [ "$place" = 0 ] || { echo && awk -v place="$place" 'NR >= place' "$message"; } >>"$new"; } &&
+        [ -s "$new" ] && cat "$new" >"$message"
+    rm -f "$new"
 }
 
-case $hook in
-    prepare-commit-msg | commit-msg)
-        stamp "$1" 2>/dev/null ;;
-    post-commit | post-merge | post-applypatch)
-        sha=$(git rev-parse --verify -q HEAD) || exit 0
-        git log -1 --format=%B "$sha" 2>/dev/null | grep -q "^[[:space:]]*Task-Id: $task_id\$" || exit 0
-        branch=$(git symbolic-ref --short -q HEAD) || branch=-
-        note commit "$sha" "$common" "$branch" "$task_id" "${trace_id:--}" "$span_id" "$(date +%s)" ;;
-    post-rewrite)
-        printf '%s\n' "${rewritten-$(cat)}" | while read -r old new _; do
-            of=$(git log -1 --format=%B "$old" 2>/dev/null | sed -n 's/^[[:space:]]*Task-Id: \([A-Za-z0-9_.:-]*\)$/\1/p' | tail -n 1)
-            [ -n "$of" ] && note rewrite "$old" "$new" "$common" "$of" "${trace_id:--}" "$span_id" "$(date +%s)"
-        done ;;
+note() { # one line, its fields joined by tabs, in one write
+    [ -n "$commits" ] && (IFS='	' && printf '%s\n' "$*" >>"$commits")
+}
+
+# What the Task-Id trailers of commit $1 name, or else those that a squash has indented. Not by `git log`: with
+# log.showSignature it prints more than the message.
+tasks_of() {
+    git cat-file commit "$1" | awk '
+        body && tolower($0) ~ /^[ \t]*task-id[ \t]*:[ \t]*[a-z0-9_.:-]+[ \t\r]*$/ {
+            indented = /^[ \t]/
+            gsub(/^[ \t]*[^:]*:[ \t]*|[ \t\r]*$/, "")
+            if (indented) inner = inner $0 "\n"; else own = own $0 "\n"
+        }
+        $0 == "" { body = 1 }
+        END { printf "%s", (own == "" ? inner : own) }'
+}
+
+umask 077
+case $hook in prepare-commit-msg | commit-msg)
+    [ -f "$1" ] && stamp "$1" "${2-}"
+    exit 0 ;;
 esac
+
+common=$(git rev-parse --path-format=absolute --git-common-dir) || exit 0
+case $common in *[[:cntrl:]]*) exit 0 ;; esac
+span_id=-
+case ${AGENTOS_OTEL_TRACEPARENT-} in
+    00-"${trace_id:-none}"-????????????????-??)
+        span_id=${AGENTOS_OTEL_TRACEPARENT#00-*-}
+        span_id=${span_id%-*}
+        case $span_id in *[!0-9a-f]*) span_id=- ;; esac ;;
+esac
+now=$(date +%s)
+
+if [ "$hook" = post-rewrite ]; then
+    printf '%s\n' "$rewritten" | while read -r old new _; do
+        of=$(tasks_of "$old" | tail -n 1)
+        [ -z "$of" ] || note rewrite "$old" "$new" "$common" "$of" "${trace_id:--}" "$span_id" "$now"
+    done
+else
+    sha=$(git rev-parse --verify -q HEAD) || exit 0
+    tasks_of "$sha" | grep -Fqx -e "$task_id" || exit 0
+    branch=$(git symbolic-ref --short -q HEAD) || branch=-
+    note commit "$sha" "$common" "$branch" "$task_id" "${trace_id:--}" "$span_id" "$now"
+fi
 exit 0

@@ -11,6 +11,11 @@ SITE: Final = Path(__file__).parent / "site"
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the PYTHONPATH to set: our folder first (a folder with one file), then what is set."""
-    entries = [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return {"PYTHONPATH": os.pathsep.join([str(SITE), *(entry for entry in entries if entry != str(SITE))])}
+    """Return the PYTHONPATH to set: our folder first (a folder with one file), then what is set; idempotent.
+
+    An empty entry is kept, as it means the current directory; only a variable that is empty as a whole means nothing.
+    Our own site-packages is not on it: it would bring our dependencies' versions into another interpreter.
+    """
+    before = environ.get("PYTHONPATH", "")
+    entries = [entry for entry in before.split(os.pathsep) if entry != str(SITE)] if before else []
+    return {"PYTHONPATH": os.pathsep.join([str(SITE), *entries])}

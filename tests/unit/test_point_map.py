@@ -55,8 +55,40 @@ def test_a_map_gives_its_points_for_each_alternative_package() -> None:
         (GOOD.replace("result.other", "result other"), 8, "produces.intent_id", "is not a path"),
         (GOOD.replace("produces", "joins"), 8, "joins.intent_id", "no result before the call"),
         (GOOD.replace('name = "intent"', 'control_flow = ["Submitted"]'), 7, "control_flow", "module:Class"),
-        (GOOD + '\n[[point]]\ntarget = "tools:run"\nkind = "tool"\n', 15, "target", "already"),
+        (GOOD + '\n[[point]]\ntarget = "tools:run"\nkind = "tool"\n', 16, "target", "(line 12)"),
         (GOOD.replace('packages = ["old", "new"]', ""), 5, "target", "no packages"),
+        (
+            GOOD.replace("produces =", "begins = true\njoins = { a = 'request' }\nproduces ="),
+            8,
+            "begins",
+            "cannot join",
+        ),
+        (GOOD.replace("produces =", "consumes ="), 8, "consumes.intent_id", "no result before the call"),
+        (GOOD.replace('"result.id", ', '"result.id",\n  3, '), 8, "produces.intent_id", "3 is not a path"),
+        (GOOD.replace('["failed"]', '"failed"'), 9, "failed.result.status", "must be a list"),
+        (GOOD.replace('"result" = ', "result.status = "), 9, "failed.result", "must be a list"),
+        (GOOD.replace('["old", "new"]', '["old", "old"]'), 2, "packages", "stands twice"),
+        (GOOD.replace('["old", "new"]', '["old",\n "not good"]'), 2, "packages", "no package's name"),
+        (GOOD + "begin = true\n", 14, "begin", "did you mean 'begins'"),
+        (GOOD + "capture = 1\n", 14, "capture", "true or false"),
+        (GOOD + "artifacts = [\n  'out',\n  '.x',\n]\n", 14, "artifacts", "'.x' is not a path"),
+        (GOOD + "[point.attributes]\na = 1\nb = 1979-05-27\n", 16, "attributes.b", "no text, number"),
+        (GOOD + "[point.attributes]\na = [1, 'x']\n", 15, "attributes.a", "list of one"),
+        (GOOD.replace('target = "tools:run"', ""), 11, "target", "missing"),
+        (GOOD.replace('kind = "tool"', ""), 11, "kind", "missing: write one of task, stage"),
+        (GOOD + "session = 'result.session'\n", 14, "session", "name a parameter"),
+        ("x = '''\n[[point]]\ntarge = 1\n'''\n", 1, "x", "unknown"),
+        (
+            'name = "x"\npoint = [\n  {target = "a:b",\n kind = "tool"}]\n'.replace(",\n kind", ", kind").replace(
+                "tool", "tol"
+            ),
+            3,
+            "kind",
+            "did you mean 'tool'",
+        ),
+        ('name = "#x\\"[[point]]"\n\n"pont" = 1\n', 3, "pont", "did you mean 'point'"),
+        (f"x = {'1' * 5000}", 1, "", "not TOML"),
+        (f"x = {'[' * 5000}", 1, "", "not TOML"),
         ('name = "x"\n', 1, "point", "at least one"),
         ("name = \n", 1, "", "not TOML"),
     ],
@@ -69,6 +101,36 @@ def test_an_error_names_source_line_and_key(text: str, line: int, key: str, says
     assert says in message
     assert not key or f"key {key!r}" in message
     assert "\n" not in message
+
+
+def test_a_word_in_a_comment_or_a_string_is_not_taken_for_the_key() -> None:
+    text = GOOD.replace('name = "intent"', 'name = "kind = 1"  # produces = 2\n# failed = { }').replace(
+        "failed", "faild"
+    )
+    with pytest.raises(ConfigurationError, match=r"^map\.toml:10: key 'faild'"):
+        parse_map(text, "map.toml")
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be read: No such file"):
+        load_map(tmp_path / "gone.toml")
+    (tmp_path / "latin.toml").write_bytes(b"name = '\xe9'")
+    with pytest.raises(ConfigurationError, match=r"it is not UTF-8 text"):
+        load_map(tmp_path / "latin.toml")
+
+
+VALUES = ['"x"', "3", "true", "[]", "{}", '["a", "a"]', '{ "a.b" = 1 }', "[{ a = [1] }]", '"""\n\n"""', "1979-05-27"]
+KEYS = ["target", "kind", "produces", "joins", "failed", "attributes", "artifacts", "capture", "control_flow", "task"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([*KEYS, "x.y", "'q\\'"]), st.sampled_from(VALUES)), max_size=4))
+def test_no_value_of_a_key_raises_anything_but_a_configuration_error(pairs: list[tuple[str, str]]) -> None:
+    table = "".join(f"{key} = {value}\n" for key, value in pairs)
+    for text in (GOOD + "[[point]]\n" + table, table + GOOD, GOOD + "[point.failed]\n" + table):
+        try:
+            parse_map(text, "map.toml")
+        except ConfigurationError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - valid maps are many as well
 
 
 @given(st.one_of(st.text(max_size=200), st.text("[]point=\"'.{}#\n atrgek", max_size=100).map(lambda t: GOOD + t)))
