@@ -14,13 +14,14 @@ own=$(
     while [ "$i" -lt "${GIT_CONFIG_COUNT:-0}" ]; do
         eval "key=\${GIT_CONFIG_KEY_$i-} value=\${GIT_CONFIG_VALUE_$i-}"
         if [ "$key" = core.hooksPath ]; then
-            if [ "$value" = "${0%/*}" ] || [ -e "$value/.agentos-otel" ]; then export "GIT_CONFIG_KEY_$i=agentos.off"; fi
+            [ "$value" != "${0%/*}" ] && [ ! -e "$value/.agentos-otel" ] || export "GIT_CONFIG_KEY_$i=agentos.off"
         fi
         i=$((i + 1))
     done
     git rev-parse --git-path hooks
 )
-[ -n "$own" ] && [ "$own" != "${0%/*}" ] && [ ! -e "$own/.agentos-otel" ] && [ -x "$own/$hook" ] && [ ! -d "$own/$hook" ] || own=
+[ "$own" != "${0%/*}" ] && [ ! -e "$own/.agentos-otel" ] || own=
+[ -n "$own" ] && [ -x "$own/$hook" ] && [ ! -d "$own/$hook" ] || own=
 
 case $hook in
     prepare-commit-msg | commit-msg | post-commit | post-merge | post-applypatch)
@@ -74,16 +75,40 @@ EOF
     printf %s "$character"
 }
 
-# Prints the line before which the block must stand, or 0 for the end of the file: `git am` ends a message at `---`,
-# `diff -` and `Index:`, and `commit -v` at its scissors. Fails where the message has no text of its own (git takes
-# sign-offs alone for none: with our block an aborted commit would become one), or has a Task-Id.
-PLACE='
-    index($0, ENVIRON["comment"] " ------------------------ >8 --") == 1 { end = NR; exit }
-    tolower($0) ~ /^task-id[ \t]*:[ \t]*[^ \t\r]+[ \t\r]*$/ { stamped = 1; exit }
-    cut { next }
-    /^---([ \t\r]|$)/ || /^diff -/ || /^Index: / { cut = NR; next }
-    NF && index($0, ENVIRON["comment"]) != 1 && !/^Signed-off-by: / { text = 1 }
-    END { if (stamped || !text) exit 1; print (cut ? cut : end + 0) }'
+# Puts the block into a message, as trailers.py does. Not by `git interpret-trailers`: it writes the last paragraph
+# anew, and a URL that stands there comes out as `https: //`. `git am` ends a message at `---`, `diff -` and `Index:`,
+# `commit -v` at its scissors: the block stands above, and above the hints of an editor. Fails where the message has no
+# text of its own (git takes sign-offs alone for none: with our block an aborted commit would become one) or a Task-Id.
+STAMP='
+    BEGIN { c = ENVIRON["comment"] }
+    { line[NR] = $0 }
+    index($0, c " ------------------------ >8 --") == 1 { end = 1 }
+    end { next }
+    tolower($0) ~ /^task-id[ \t]*:[ \t]*[^ \t\r]+[ \t\r]*$/ { stamped = 1 }
+    /^---([ \t\r]|$)/ || /^diff -/ || /^Index: / { cut = 1 }
+    !cut && /[^ \t\r]/ && index($0, c) != 1 {
+        last = NR
+        if (!first) first = NR
+        if (!/^Signed-off-by: /) text = 1
+    }
+    END {
+        if (stamped || !text) exit 1
+        for (i = last; i && line[i] ~ /[^ \t\r]/; i--) { # what git takes for a block of trailers: see trailers.py
+            if (index(line[i], c) == 1) { others += continued; continued = 0 }
+            else if (line[i] ~ /^(Signed-off-by: |\(cherry picked from commit )/) {
+                trailers++; continued = 0; known = 1
+            } else if (line[i] ~ /^[A-Za-z0-9-]+[ \t]*:/) { trailers++; continued = 0 }
+            else if (line[i] ~ /^[ \t]/) continued++
+            else { others += continued + 1; continued = 0 }
+        }
+        others += continued
+        extends = first < i && trailers && (!others || (known && trailers * 3 >= others))
+        for (i = 1; i <= last; i++) print line[i]
+        if (!extends) print ""
+        print ENVIRON["block"]
+        if (last < NR && line[last + 1] ~ /[^ \t\r]/) print ""
+        for (i = last + 1; i <= NR; i++) print line[i]
+    }'
 
 text_of() { # the text of the message in file $1, without what git does not count as text
     comment=$comment awk 'index($0, ENVIRON["comment"] " ------------------------ >8 --") == 1 { exit }
@@ -110,18 +135,12 @@ stamp() {
         [ "$(text_of "$1")" != "$untouched" ] || return
     fi
 
-    place=$(comment=$comment awk "$PLACE" "$1") || return
-    message=$1 new=$1.agentos
-    set -- --where end --if-exists addIfDifferent --if-missing add --trailer "Task-Id: $task_id"
-    [ -z "$session_id" ] || set -- "$@" --trailer "Session-Id: $session_id"
-    [ -z "$trace_id" ] || set -- "$@" --trailer "Trace-Id: $trace_id"
-    # awk, not sed or head: it ends the last line too. A merge's message has no final newline, and the first trailer
-    # would join the subject.
-    awk -v place="$place" 'place && NR >= place { exit } { print }' "$message" |
-        git -c core.commentChar="$comment" -c trailer.separators=: interpret-trailers --no-divider "$@" >"$new" &&
-        { [ "$place" = 0 ] || { echo && awk -v place="$place" 'NR >= place' "$message"; } >>"$new"; } &&
-        [ -s "$new" ] && cat "$new" >"$message"
-    rm -f "$new"
+    block="Task-Id: $task_id${session_id:+
+Session-Id: $session_id}${trace_id:+
+Trace-Id: $trace_id}"
+    # awk ends the last line too: a merge's message has no final newline, and the block would join its subject.
+    comment=$comment block=$block awk "$STAMP" "$1" >"$1.agentos" && [ -s "$1.agentos" ] && cat "$1.agentos" >"$1"
+    rm -f "$1.agentos"
 }
 
 note() { # one line, its fields joined by tabs, in one write

@@ -95,13 +95,18 @@ class Instrumentation:
         """Return whether a map names `module`."""
         return module in self._points
 
-    def code_of(self, source: str | bytes, path: str, module: str) -> CodeType:
-        """Return the code of `source` with a decorator on each point of `module`; lines and names stay as they are.
+    def code_of(self, source: str | bytes, path: str, module: str) -> CodeType | None:
+        """Return the code of `source` with a decorator on each point of `module`; None where it is no Python.
+
+        Lines and names stay as they are.
 
         The decorators are constants of the code: a name, in the module or among the builtins, could be seen by the
         host or shadowed by it.
         """
-        tree: ast.Module = compile(source, path, "exec", int(ast.PyCF_ONLY_AST), dont_inherit=True)
+        try:
+            tree: ast.Module = compile(source, path, "exec", int(ast.PyCF_ONLY_AST), dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return None  # the bare way says it in the interpreter's words
         points = self._points[module]
         found = set(_decorate(tree.body, "", points))
         for qualname in points.keys() - found:
@@ -142,17 +147,16 @@ def run_module(name: str, arguments: Sequence[str]) -> None:
 def run_path(path: str, arguments: Sequence[str]) -> None:
     """Run a script as `python PATH ...` does, its own points decorated (a map names it by its file's stem)."""
     sys.argv[:] = [path, *arguments]
+    file = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - not normalised, as the interpreter does it
     if os.path.isdir(path) or _is_zip(path):  # noqa: PTH112
         import runpy
 
-        sys.path[0] = path
+        sys.path[0] = file
         _new_main()
         _run(lambda: runpy._run_module_as_main("__main__", False))  # type: ignore[attr-defined]
         return
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))  # noqa: PTH120
-    # __file__ is absolute but not normalised, as the interpreter makes it.
-    file = os.path.join(os.getcwd(), path.removeprefix("./"))  # noqa: PTH109, PTH118
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
             source = stream.read()
@@ -206,9 +210,14 @@ def _run(call: Callable[[], object]) -> None:
 
 
 def _die(error: Exception) -> NoReturn:
+    ours = _die.__code__.co_filename
+    frames = []
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == _die.__code__.co_filename:
+    while trace is not None:
+        frames += [trace] if trace.tb_frame.f_code.co_filename != ours else []
         trace = trace.tb_next
+    for frame in reversed(frames):
+        frame.tb_next, trace = trace, frame
     error.__traceback__ = sys.last_traceback = trace
     sys.last_type = type(error)
     sys.last_value = sys.last_exc = error  # type: ignore[attr-defined]  # last_exc: 3.12
@@ -234,16 +243,18 @@ class _MainFinder:
         finally:
             self._busy = False
         if spec is not None and hasattr(spec.loader, "get_source"):
-            guard.guarded(f"watching {name}", self._watch, spec.loader)
+            guard.guarded(f"watching {name}", self._watch, spec)
         return spec
 
-    def _watch(self, loader: Any) -> None:
+    def _watch(self, spec: ModuleSpec) -> None:
+        loader: Any = getattr(spec.loader, "__wrapped__", spec.loader)  # from wrapt's proxy
         bare = loader.get_code
 
         def get_code(fullname: str) -> CodeType | None:
             # The import system asks here too, when a package imports the module that is then run: only the code that
             # runpy asks for becomes `__main__`; in the imported one the points are wrapped after its import.
             if sys._getframe(1).f_globals.get("__name__") == "runpy":
+                spec.loader = loader  # wrapt takes its proxy away only after an import
                 code = guard.guarded("decorating the main module", self._decorated, loader, fullname)
                 if code is not None:
                     return code  # type: ignore[no-any-return]

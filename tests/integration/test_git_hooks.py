@@ -11,6 +11,7 @@ import pytest
 
 from agentos_otel.correlation import hooks
 from agentos_otel.correlation.commit_file import CommitLine, read_commit_lines
+from agentos_otel.correlation.trailers import Identity, stamp
 
 pytestmark = pytest.mark.git
 
@@ -103,6 +104,7 @@ def test_a_commit_carries_the_trailers_and_is_noted(repository: Repository, argu
     [
         ("#42 fix", f"#42 fix\n\n{TRAILERS}"),  # without an editor git keeps it as text
         ("S\n\nBody\n\n#12 closes", f"S\n\nBody\n\n#12 closes\n\n{TRAILERS}"),
+        ("S\n\nhttps://a/b?c=%s&\\d", f"S\n\nhttps://a/b?c=%s&\\d\n{TRAILERS}"),  # git's own tool writes `https: //`
         ("S\n\nCo-authored-by: A <a@b>", f"S\n\nCo-authored-by: A <a@b>\n{TRAILERS}"),
         (
             "S\n\nSigned-off-by: A <a@b>\n(cherry picked from commit 1)",
@@ -124,6 +126,8 @@ def test_a_given_message_is_stamped_as_git_would_read_it(
         repository.git("config", "core.commentChar", character)
     (repository.folder / "message").write_text(given)
     assert repository.commit("-F", str(repository.folder / "message")) == made
+    if "#" not in given:  # a comment for the function, which knows no editor
+        assert stamp(given, Identity(TASK, SESSION, TRACE)).strip() == made  # the script and the function agree
 
 
 def test_hooks_print_nothing_and_leave_no_files_behind(repository: Repository) -> None:
