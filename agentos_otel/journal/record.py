@@ -4,7 +4,7 @@ An intact file is a valid serialised `opentelemetry.proto.trace.v1.TracesData`: 
 decoders skip the other fields. The check is what protobuf lacks: without it two of three single-bit faults go unseen,
 and there is no place to go on after a damage.
 
-    payload   tag, varint length, body        fields 1, 12, 13, 14 (wire type 2)
+    payload   tag, varint length, body        fields 1, 11, 12, 13, 14 (wire type 2)
     check     0x79, mark (2 bytes), 0x00 0x00, CRC-32 of the payload (little endian)     field 15 (fixed64)
 
 The two zero bytes are the format's version: a reader refuses others with a clear line.
@@ -17,7 +17,9 @@ from typing import Final
 from zlib import crc32
 
 ENDED_SPAN: Final = 1
-"""An ended span, as `ResourceSpans`."""
+"""An ended span, as `ResourceSpans`; what the forwarder sends."""
+LOCAL_SPAN: Final = 11
+"""An ended span that goes to its destination by the host's own exporter: kept here, never forwarded."""
 STATEMENT: Final = 12
 """What else a run must say: one JSON object (an operation on the task store, its resource, its end, what it lost)."""
 STARTED_SPAN: Final = 13
@@ -25,7 +27,8 @@ STARTED_SPAN: Final = 13
 LOG_RECORD: Final = 14
 """A log record, as `ResourceLogs`."""
 
-FIELDS: Final = (ENDED_SPAN, STATEMENT, STARTED_SPAN, LOG_RECORD)
+FIELDS: Final = (ENDED_SPAN, LOCAL_SPAN, STATEMENT, STARTED_SPAN, LOG_RECORD)
+ENDED_SPANS: Final = (ENDED_SPAN, LOCAL_SPAN)
 TAGS: Final = {field: bytes([field << 3 | 2]) for field in FIELDS}
 CHECK_TAG: Final = 15 << 3 | 1
 MARK: Final = b"\xa9\x0f"

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STARTED_SPAN
+from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD
 from agentos_otel.query.workspace import Workspace
 from agentos_otel.store import decode, reaper
 
@@ -83,10 +83,10 @@ def _records(workspace: Workspace, traces: list[str]) -> tuple[list[dict[str, An
         for record in workspace.index.trace_records(trace_id):
             if record.field == LOG_RECORD:
                 logs += decode.logs(record.body)
-            elif record.field in (ENDED_SPAN, STARTED_SPAN):
+            else:
                 for span in decode.spans(record.body):
                     key = (span["trace_id"], span["span_id"])
-                    if record.field == ENDED_SPAN or key not in spans:
+                    if record.field in ENDED_SPANS or key not in spans:
                         spans[key] = span
     ordered = sorted(spans.values(), key=lambda span: (span["start_ns"], span["span_id"]))
     return ordered, sorted(logs, key=lambda log: log["time_ns"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
 from agentos_otel.errors import StorageError
-from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STATEMENT
+from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
 from agentos_otel.store import decode, reader
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Index:
                 trace_id = bytes.fromhex(span["trace_id"])
                 places[trace_id].append(place)
                 span_ids[trace_id].append(bytes.fromhex(span["span_id"]))
-                if span["kind"] == "agent" and record.field == ENDED_SPAN:
+                if span["kind"] == "agent" and record.field in ENDED_SPANS:
                     operations.append(_agent(span))
         self._connection.executemany(
             "INSERT INTO slices (trace_id, file_id, places, span_ids) VALUES (?, ?, ?, ?)",

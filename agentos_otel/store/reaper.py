@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from agentos_otel import semconv
 from agentos_otel.journal.encoding import json_bytes
-from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN, STATEMENT, frame
+from agentos_otel.journal.record import ENDED_SPAN, ENDED_SPANS, STARTED_SPAN, STATEMENT, frame
 from agentos_otel.store import decode, reader
 from agentos_otel.tracing import task_file
 
@@ -97,7 +97,7 @@ def _finish(path: Path, store: TaskStore | None) -> int:
 
 def _spans(records: list[reader.Record]) -> Iterator[tuple[reader.Record, Span, ResourceSpans]]:
     for record in records:
-        if record.field in (ENDED_SPAN, STARTED_SPAN):
+        if record.field in (*ENDED_SPANS, STARTED_SPAN):
             message = ResourceSpans.FromString(record.body)
             for scope in message.scope_spans:
                 for span in scope.spans:
@@ -110,7 +110,7 @@ def _is_reserved(span: Span) -> bool:
 
 def _abandoned(records: list[reader.Record], at: int) -> Iterator[bytes]:
     """Yield the open spans of a dead run, ended under their own ids; reserved roots follow their attempt instead."""
-    ended = {span.span_id for record, span, _ in _spans(records) if record.field == ENDED_SPAN}
+    ended = {span.span_id for record, span, _ in _spans(records) if record.field in ENDED_SPANS}
     for record, span, message in _spans(records):
         if record.field == STARTED_SPAN and span.span_id not in ended and not _is_reserved(span):
             span.end_time_unix_nano = max(at, span.start_time_unix_nano)
@@ -156,7 +156,7 @@ def _operations(
     if said.owed and store is not None:
         store.apply(said.owed, timeout=10)
     yield from said.owed
-    roots = {span.trace_id.hex() + span.span_id.hex() for r, span, _ in _spans(records) if r.field == ENDED_SPAN}
+    roots = {span.trace_id.hex() + span.span_id.hex() for r, span, _ in _spans(records) if r.field in ENDED_SPANS}
     for key in said.joined:
         operations: list[dict[str, Any]] = []
         if key not in said.left:
