@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentos_otel import guard, semconv
-from agentos_otel.context.attempt import new_run_id
 from agentos_otel.context.current import current_attempt
+from agentos_otel.context.ids import new_run_id
 from agentos_otel.context.namespace import namespace_of
 from agentos_otel.errors import AgentosOtelError
 from agentos_otel.journal.encoding import SpanEncoder

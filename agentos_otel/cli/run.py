@@ -14,7 +14,8 @@ from types import FrameType
 import click
 
 from agentos_otel import bootstrap, semconv, settings
-from agentos_otel.context.attempt import Attempt, new_session_id, new_span_id, new_task_id, new_trace_id
+from agentos_otel.context.attempt import Attempt
+from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
 from agentos_otel.instrumentation import site_path
 from agentos_otel.instrumentation.point_map import load_map

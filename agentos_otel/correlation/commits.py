@@ -13,15 +13,16 @@ from agentos_otel.context.current import current_attempt
 from agentos_otel.correlation.commit_file import CommitLine, read_commit_lines
 from agentos_otel.correlation.trailers import Identity, stamp
 from agentos_otel.model import Point
-from agentos_otel.tracing import points
+from agentos_otel.tracing import leaving, points
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.carriers import commits_path
+from agentos_otel.tracing.plan import Plan
 from agentos_otel.tracing.span import Span, now_ns
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_COMMIT = Point("commit")
+_COMMIT = Plan(Point("commit"), "commit")
 _offsets: dict[Path, int] = {}
 
 
@@ -48,16 +49,16 @@ def take_in(span: Span) -> None:
     lines, _offsets[path] = read_commit_lines(path, _offsets.get(path, 0))
     for line in lines:
         if line.task_id == span.attempt.task_id:
-            span.attributes[semconv.VCS_HEAD_REVISION] = line.sha
+            span.note(semconv.VCS_HEAD_REVISION, line.sha)
             if line.branch:
-                span.attributes[semconv.VCS_HEAD_NAME] = line.branch
+                span.note(semconv.VCS_HEAD_NAME, line.branch)
     if lines:
         span.runtime.state([operation_of(line) for line in lines])
 
 
 def install() -> None:
     """Read what children's hooks leave, and stamp GitPython's commits; idempotent."""
-    points.commit_reader = take_in
+    leaving.commit_reader = take_in
     if "git.index.base" in sys.modules:
         _wrap_gitpython(sys.modules["git.index.base"])
         return
@@ -75,7 +76,7 @@ def _wrap_gitpython(module: ModuleType) -> None:
 
     @functools.wraps(bare)
     def commit(self: Any, message: str, *args: Any, **kwargs: Any) -> Any:
-        entered = points.enter(_COMMIT, "commit", {}) if current_attempt() is not None else None
+        entered = points.enter(_COMMIT) if current_attempt() is not None else None
         if entered is None:
             return bare(self, message, *args, **kwargs)
         stamped = guard.guarded("stamping a commit", _stamped, message)
@@ -88,7 +89,7 @@ def _wrap_gitpython(module: ModuleType) -> None:
         entered.leave(None)
         return made
 
-    commit.__agentos_otel_point__ = _COMMIT  # type: ignore[attr-defined]
+    commit.__agentos_otel_point__ = _COMMIT.point  # type: ignore[attr-defined]
     module.IndexFile.commit = commit
 
 
@@ -103,8 +104,8 @@ def _stamped(message: str) -> str:
 def _record(span: Span, index: Any, made: Any) -> None:
     head = index.repo.head
     branch = None if head.is_detached else head.ref.name
-    span.attributes[semconv.VCS_HEAD_REVISION] = made.hexsha
-    span.attributes[semconv.VCS_HEAD_NAME] = branch or ""
+    span.note(semconv.VCS_HEAD_REVISION, made.hexsha)
+    span.note(semconv.VCS_HEAD_NAME, branch or "")
     current = get_current_span()
     holder = current if type(current) is Span else span
     operation = {

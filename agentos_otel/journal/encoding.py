@@ -7,10 +7,11 @@ The official encoder costs 53 µs a span under the GIL, this one 4 to 15 (measur
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
-from agentos_otel.journal.record import varint
+from agentos_otel.journal.record import CHECK_HEAD, TAGS, check, varint
 from agentos_otel.semconv import SCHEMA_URL, SCOPE_NAME
 
 _double: Final = struct.Struct("<d").pack
@@ -20,6 +21,7 @@ _flags: Final = struct.Struct("<I").pack
 _U64: Final = (1 << 64) - 1
 _CACHE_LIMIT: Final = 20_000
 _CACHED_TEXT: Final = 128
+_PREFIX_LIMIT: Final = 1024
 
 _attributes: dict[tuple[str, object, type], bytes] = {}
 _names: dict[str, bytes] = {}
@@ -139,59 +141,73 @@ def name(value: str, kind: int) -> bytes:
     return entry + b"\x30" + varint(kind)
 
 
+def identity(trace_id: bytes) -> bytes:
+    """Return the trace id field of a span and the head of the span id field that follows it."""
+    return b"\x0a\x10" + trace_id + b"\x12\x08"
+
+
 class SpanEncoder:
-    """Encodes spans of one process: resource and scope are encoded once and repeated on each record."""
+    """Encodes spans of one process: resource and scope are encoded once and repeated on each record.
 
-    __slots__ = ("_resource", "_scope", "resource")
+    Args:
+        resource_attributes: The small resource that each record carries.
+        scope: Name of the instrumentation scope.
+        schema_url: Of the scope; empty for none.
+    """
 
-    def __init__(self, resource_attributes: Mapping[str, object]) -> None:
+    __slots__ = ("_prefixes", "_resource", "_scope", "resource")
+
+    def __init__(
+        self, resource_attributes: Mapping[str, object], scope: str = SCOPE_NAME, schema_url: str = SCHEMA_URL
+    ) -> None:
         self.resource = resource(resource_attributes)
-        self._resource = field(1, self.resource)
-        self._scope = field(1, field(1, text(SCOPE_NAME)))
+        self._resource = field(1, self.resource) + b"\x12"
+        self._scope = field(1, field(1, text(scope))) + (field(3, text(schema_url)) if schema_url else b"") + b"\x12"
+        self._prefixes: dict[tuple[int, int], tuple[bytes, int]] = {}
 
-    def span(
-        self,
-        trace_id: bytes,
-        span_id: bytes,
-        parent_id: bytes,
-        named: bytes,
-        start_ns: int,
-        end_ns: int,
-        parts: Sequence[bytes],
-        flags: int = 1,
-    ) -> bytes:
-        """Return a `ResourceSpans` message with one span.
+    def record(self, number: int, parts: Iterable[bytes]) -> bytes:
+        """Return the record of the journal, in field `number`, with the one span that `parts` make up."""
+        body = b"".join(parts)
+        # All that stands before the span depends on its length alone, and few lengths come again and again: neither
+        # put together nor summed up a second time on the host's hot path.
+        prefix = self._prefixes.get((number, len(body))) or self._prefix(number, len(body))
+        return b"".join((prefix[0], body, CHECK_HEAD, check(body, prefix[1])))
 
-        Args:
-            trace_id: 16 bytes.
-            span_id: 8 bytes.
-            parent_id: 8 bytes, or empty for a root.
-            named: What `name()` gives.
-            start_ns: Unix nanoseconds.
-            end_ns: Unix nanoseconds; 0 for a span that has not ended.
-            parts: Already encoded fields: attributes, events, links, status.
-            flags: W3C trace flags.
-        """
-        parent = b"\x22\x08" + parent_id if parent_id else b""
-        body = b"".join(
-            (
-                b"\x0a\x10",
-                trace_id,
-                b"\x12\x08",
-                span_id,
-                parent,
-                named,
-                _times(0x39, start_ns, 0x41, end_ns),
-                *parts,
-                b"\x85\x01",
-                _flags(flags),
-            )
-        )
-        scoped = self._scope + b"\x12" + varint(len(body)) + body + _SCHEMA
-        return self._resource + b"\x12" + varint(len(scoped)) + scoped
+    def _prefix(self, number: int, size: int) -> tuple[bytes, int]:
+        """Return what stands before a span of `size` bytes, and its sum."""
+        scope = self._scope + varint(size)
+        scoped = self._resource + varint(len(scope) + size) + scope
+        prefix = TAGS[number] + varint(len(scoped) + size) + scoped
+        if len(self._prefixes) >= _PREFIX_LIMIT:
+            self._prefixes.clear()
+        found = self._prefixes[number, size] = prefix, crc32(prefix)
+        return found
 
 
-_SCHEMA: Final = field(3, text(SCHEMA_URL))
+def times(start_ns: int, end_ns: int) -> bytes:
+    """Return the start and end fields of a span, in Unix nanoseconds; end 0 for a span that has not ended."""
+    return _times(0x39, start_ns, 0x41, end_ns)
+
+
+SAMPLED: Final = b"\x85\x01" + _flags(1)
+"""The flags field of a span: W3C trace flags, sampled."""
+PARENT: Final = b"\x22\x08"
+"""The head of the parent id field of a span."""
+
+
+def head(trace_id: bytes, span_id: bytes, parent_id: bytes, named: bytes, start_ns: int, end_ns: int) -> bytes:
+    """Return the fields that every span has; the hot path of `tracing.span` puts the same together by itself.
+
+    Args:
+        trace_id: 16 bytes.
+        span_id: 8 bytes.
+        parent_id: 8 bytes, or empty for a root.
+        named: What `name()` gives.
+        start_ns: Unix nanoseconds.
+        end_ns: Unix nanoseconds; 0 for a span that has not ended.
+    """
+    parent = PARENT + parent_id if parent_id else b""
+    return b"".join((identity(trace_id), span_id, parent, named, times(start_ns, end_ns), SAMPLED))
 
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:

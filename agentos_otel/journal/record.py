@@ -43,6 +43,8 @@ def varint(number: int) -> bytes:
     """Return `number` (not negative) as a protobuf varint."""
     if number < 0x80:
         return bytes((number,))
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -51,7 +53,12 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
+def check(body: bytes, before: int) -> bytes:
+    """Return the last four bytes of a record: the sum of its payload, which is `before` up to `body`."""
+    return _crc(crc32(body, before))
+
+
 def frame(field: int, body: bytes) -> bytes:
     """Return the record that carries `body` in `field` (one of `FIELDS`), check included."""
-    payload = TAGS[field] + varint(len(body)) + body
-    return payload + CHECK_HEAD + _crc(crc32(payload))
+    head = TAGS[field] + varint(len(body))
+    return b"".join((head, body, CHECK_HEAD, check(body, crc32(head))))

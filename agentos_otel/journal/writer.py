@@ -64,8 +64,11 @@ class Journal:
         return self._directory / f"{self.run_id}{SUFFIX}"
 
     def write(self, field: int, body: bytes) -> bool:
+        """Append `body` as one record in `field`; see `append`."""
+        return self.append(frame(field, body))
+
+    def append(self, record: bytes) -> bool:
         """Append one record; False if it could not be kept (counted in `dropped`), never an exception."""
-        record = frame(field, body)
         with self._lock:
             try:
                 descriptor = self._file if self._file is not None else self._open()

@@ -30,7 +30,7 @@ def close(workspace: Workspace, task_id: str, status: str, error_type: str = "")
     if workspace.do({**end, "attempt": rows[-1]["attempt"], "run_id": workspace.journal.run_id}) is False:
         raise TransitionError(f"task {task_id} was ended by another process just now")
     if rows[-1]["sampled"]:
-        workspace.journal.write(ENDED_SPAN, _root(workspace, task, rows[-1], end))
+        workspace.journal.append(_root(workspace, task, rows[-1], end))
 
 
 def _root(workspace: Workspace, task: dict[str, Any], attempt: dict[str, Any], end: dict[str, Any]) -> bytes:
@@ -46,12 +46,13 @@ def _root(workspace: Workspace, task: dict[str, Any], attempt: dict[str, Any], e
         values[semconv.ERROR_TYPE] = end["error_type"]
     if end["status"] == "cancelled":
         values[semconv.AGENTOS_CANCELLED] = True
-    return encoder.span(
+    head = encoding.head(
         bytes.fromhex(attempt["trace_id"]),
         bytes.fromhex(attempt["root_span_id"]),
         b"",
         encoding.name(attempt["root_name"], 1),
         attempt["started_ns"],
         max(end["at"], attempt["started_ns"]),
-        [encoding.attributes(values), encoding.status(2 if end["status"] == "failed" else 0, end["error_type"] or "")],
     )
+    status = encoding.status(2 if end["status"] == "failed" else 0, end["error_type"] or "")
+    return encoder.record(ENDED_SPAN, [head, encoding.attributes(values), status])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from agentos_otel.context.attempt import new_session_id, new_span_id, new_task_id, new_trace_id
+from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import NotFoundError, TransitionError
 from agentos_otel.model import ENDED_STATUSES, STATUSES
 from agentos_otel.query.document import artifact_part, document, task_part

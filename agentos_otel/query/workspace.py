@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentos_otel.context.attempt import new_run_id
+from agentos_otel.context.ids import new_run_id
 from agentos_otel.errors import AmbiguousError, NotFoundError
 from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits

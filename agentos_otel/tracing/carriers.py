@@ -10,8 +10,9 @@ from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 
 from agentos_otel import guard, semconv
-from agentos_otel.context.attempt import Attempt, new_session_id
+from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import TASK_KEY, current_attempt
+from agentos_otel.context.ids import new_session_id
 from agentos_otel.tracing import joining, task_file
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.runtime import Inherited, Runtime

@@ -11,9 +11,9 @@ from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.trace import get_current_span
 
 from agentos_otel import guard
-from agentos_otel.context.attempt import usable_id
 from agentos_otel.context.current import SESSION_KEY, current_attempt
-from agentos_otel.tracing import points
+from agentos_otel.context.ids import usable_id
+from agentos_otel.tracing import recording
 from agentos_otel.tracing.span import Span
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class CurrentTask:
 
     def _note(self, kind: str, value: str, role: str) -> None:
         assert self._span is not None  # noqa: S101 - for the type checker
-        self._span.runtime.state([points.refs_operation(self._span, [(kind, value, role)])])
+        self._span.runtime.state([recording.refs_operation(self._span, [(kind, value, role)])])
         self._span.runtime.flush()
 
     def artifact(self, path: str | PathLike[str]) -> None:
         """Record a file as it is now: path, size, sha256."""
         if self._span is not None:
-            guard.guarded("recording an artifact", points.artifact, self._span, fspath(path))
+            guard.guarded("recording an artifact", recording.artifact, self._span, fspath(path))
 
     def fail(self, reason: str, error_type: str = "failed") -> None:
         """Say that the work here failed, where no exception says it."""

@@ -10,6 +10,7 @@ from agentos_otel.errors import ConfigurationError
 from agentos_otel.model import Failure, IdPath, Point, PointKind
 from agentos_otel.tracing import points
 from agentos_otel.tracing.current_task import CurrentTask
+from agentos_otel.tracing.plan import Plan
 from agentos_otel.tracing.wrappers import wrap
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,6 +31,7 @@ class Mark:
 
     def __init__(self, point: Point) -> None:
         self._point = point
+        self._block: tuple[Plan, dict[str, Any]] | None = None
         self._entered: list[points.Entered | None] = []
 
     def __call__(self, fn: F) -> F:
@@ -38,8 +40,10 @@ class Mark:
 
     def __enter__(self) -> CurrentTask:
         """Enter the block. Here `produces`, `consumes`, `joins` and `session` hold the values, not paths to them."""
-        point, arguments = _literal(self._point)
-        entered = points.enter(point, point.name or point.kind, arguments)
+        if self._block is None:
+            point, arguments = _literal(self._point)
+            self._block = Plan(point, point.kind), arguments
+        entered = points.enter(*self._block)
         self._entered.append(entered)
         return CurrentTask(entered.span if entered else None)
 

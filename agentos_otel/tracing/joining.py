@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import get_current_span
 
 from agentos_otel import guard, semconv
-from agentos_otel.context.attempt import Attempt, new_session_id, new_span_id, new_task_id, new_trace_id
+from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_session
+from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.journal import encoding
 from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
 from agentos_otel.tracing import births, task_file
@@ -79,15 +80,15 @@ def _draw(runtime: Runtime, name: str, session: str | None, context: Context, ta
 
 def share(attempt: Attempt) -> Attempt:
     """Encode what every span of `attempt` carries."""
-    attempt.shared = encoding.attributes(
-        {
-            semconv.TASK_ID: attempt.task_id,
-            semconv.SESSION_ID: attempt.session_id,
-            semconv.GEN_AI_CONVERSATION_ID: attempt.session_id,
-            semconv.AGENTOS_TASK_ATTEMPT: attempt.number,
-            **({semconv.AGENTOS_LATE: True} if attempt.late else {}),
-        }
-    )
+    attempt.common = {
+        semconv.TASK_ID: attempt.task_id,
+        semconv.SESSION_ID: attempt.session_id,
+        semconv.GEN_AI_CONVERSATION_ID: attempt.session_id,
+        semconv.AGENTOS_TASK_ATTEMPT: attempt.number,
+        **({semconv.AGENTOS_LATE: True} if attempt.late else {}),
+    }
+    attempt.shared = encoding.attributes(attempt.common)
+    attempt.identity = encoding.identity(attempt.trace_id)
     return attempt
 
 
@@ -344,11 +345,11 @@ def _discard(runtime: Runtime, joined: Attempt) -> None:
 def write_root_start(runtime: Runtime, attempt: Attempt) -> None:
     """Write the reserved root's start record: whatever happens, its id and its start are known."""
     if attempt.sampled:
-        runtime.write(STARTED_SPAN, encode_root(runtime, attempt, 0))
+        runtime.append(root_record(runtime, attempt, 0))
 
 
-def encode_root(runtime: Runtime, attempt: Attempt, end_ns: int, status: str = "", error_type: str = "") -> bytes:
-    """Return the root span under its reserved ids."""
+def root_record(runtime: Runtime, attempt: Attempt, end_ns: int, status: str = "", error_type: str = "") -> bytes:
+    """Return the record of the root span under its reserved ids; `end_ns` 0 for its start."""
     values: dict[str, Any] = {
         semconv.AGENTOS_KIND: "task",
         semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
@@ -363,7 +364,8 @@ def encode_root(runtime: Runtime, attempt: Attempt, end_ns: int, status: str = "
     parts = [attempt.shared, encoding.attributes(values), encoding.links(links)]
     parts.append(encoding.status(ERROR, error_type) if status == "failed" else b"")
     named = encoding.name(attempt.root_name, INTERNAL)
-    return runtime.encoder.span(attempt.trace_id, attempt.root_id, b"", named, attempt.root_start_ns, end_ns, parts)
+    head = encoding.head(attempt.trace_id, attempt.root_id, b"", named, attempt.root_start_ns, end_ns)
+    return runtime.encoder.record(ENDED_SPAN if end_ns else STARTED_SPAN, [head, *parts])
 
 
 def end_attempt(
@@ -397,7 +399,7 @@ def end_attempt(
     if root is not None:
         root.end()
     elif attempt.sampled:
-        runtime.write(ENDED_SPAN, encode_root(runtime, attempt, at, status, error_type))
+        runtime.append(root_record(runtime, attempt, at, status, error_type))
 
 
 def leave_operation(runtime: Runtime, attempt: Attempt) -> Operation:

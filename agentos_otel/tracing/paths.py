@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from agentos_otel.context.attempt import usable_id
+from agentos_otel.context.ids import usable_id
 
 MISSING: Final = object()
 MAX_VALUES: Final = 64

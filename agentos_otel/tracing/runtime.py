@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from agentos_otel import guard
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
-from agentos_otel.journal.record import STATEMENT
+from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
 from agentos_otel.model import Operation
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agentos_otel.journal.encoding import SpanEncoder
     from agentos_otel.journal.writer import Journal
     from agentos_otel.tasks.store import TaskStore
+    from agentos_otel.tracing.span import Span
 
 T = TypeVar("T")
 
@@ -75,8 +76,9 @@ class Runtime:
 
     def __post_init__(self) -> None:
         """Make the encoder, and make both anew in a fork's child."""
-        self.write = self.journal.write
+        self.write, self.append = self.journal.write, self.journal.append
         self.encoder = self.new_encoder(self.journal.run_id)
+        self.sink: Callable[[Span], None] = self._journal_span
         self._retry_at = 0.0
         self._failures = 0
         os.register_at_fork(after_in_child=self._after_fork)
@@ -85,6 +87,9 @@ class Runtime:
         self.generation += 1
         self.pending = []
         self.encoder = self.new_encoder(self.journal.run_id)
+
+    def _journal_span(self, span: Span) -> None:
+        self.append(span.record(ENDED_SPAN, span.end_ns))
 
     @property
     def run_id(self) -> str:

@@ -11,9 +11,9 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from agentos_otel import guard, semconv
-from agentos_otel.context.attempt import new_span_id
+from agentos_otel.context.ids import new_span_id
 from agentos_otel.journal import encoding
-from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
+from agentos_otel.journal.record import STARTED_SPAN
 from agentos_otel.tracing.limits import cut, printable
 
 if TYPE_CHECKING:
@@ -40,60 +40,54 @@ def now_ns() -> int:
     return _ANCHOR + _clock()
 
 
-class Span(ApiSpan):
-    """One span of a task; written when it ends, and as a start record when it may be asked for before."""
+class Shape:
+    """What all spans of one point share from their start, and its encoding, made once.
 
-    __slots__ = (
-        "_context",
-        "_description",
-        "_status",
-        "attempt",
-        "attributes",
-        "children_launched",
-        "cut",
-        "end_ns",
-        "error_type",
-        "events",
-        "generation",
-        "kind",
-        "links",
-        "name",
-        "parent_id",
-        "runtime",
-        "span_id",
-        "start_ns",
-        "started",
-    )
+    Attributes:
+        name: Name of the span.
+        kind: Kind of the point: task, stage, agent, tool, commit.
+        attributes: Attributes that each of the spans has from its start.
+    """
+
+    __slots__ = ("attributes", "encoded", "kind", "name", "named")
+
+    def __init__(self, name: str, kind: str, attributes: Mapping[str, Any]) -> None:
+        self.name = name
+        self.kind = kind
+        self.attributes: Mapping[str, Any] = {semconv.AGENTOS_KIND: kind, **attributes}
+        self.named = encoding.name(name, INTERNAL)
+        self.encoded = encoding.attributes(self.attributes) + encoding.SAMPLED
+
+
+class Span(ApiSpan):
+    """One span of a task; written when it ends, and as a start record when it may be asked for before.
+
+    What most spans never have stands on the class: a span is made on the host's hot path, and each store costs.
+    """
+
+    own: dict[str, Any] | None = None
+    """Attributes that were set after the start."""
+    events: list[encoding.Event] | None = None
+    links: list[encoding.Link] | None = None
+    started = False
+    children_launched = False
+    cut = 0
+    end_ns = 0
+    error_type = ""
+    _status = 0
+    _description = ""
+    _context: SpanContext | None = None
 
     def __init__(
-        self,
-        runtime: Runtime,
-        attempt: Attempt,
-        name: str,
-        kind: str,
-        parent_id: bytes,
-        attributes: dict[str, Any],
-        span_id: bytes | None = None,
+        self, runtime: Runtime, attempt: Attempt, shape: Shape, parent_id: bytes, span_id: bytes | None = None
     ) -> None:
         self.runtime = runtime
         self.attempt = attempt
-        self.name = name
-        self.kind = kind
+        self.shape = shape
         self.parent_id = parent_id
         self.span_id = span_id or new_span_id()
-        self.attributes = attributes
-        self.events: list[encoding.Event] | None = None
-        self.links: list[encoding.Link] | None = None
-        self._context: SpanContext | None = None
-        self._status = 0
-        self._description = ""
-        self.error_type = ""
-        self.started = False
-        self.cut = 0
-        self.children_launched = False
         self.generation = runtime.generation
-        self.end_ns = 0
-        self.start_ns = now_ns()
+        self.start_ns = _ANCHOR + _clock()
 
     # --- opentelemetry.trace.Span ---
 
@@ -113,17 +107,33 @@ class Span(ApiSpan):
         """Whether what is set on this span will be kept."""
         return not self.end_ns and self.attempt.sampled
 
+    @property
+    def name(self) -> str:
+        """Name of the span."""
+        return self.shape.name
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """All attributes as they are now, the task's ids included."""
+        return {**self.attempt.common, **self.shape.attributes, **(self.own or {})}
+
     def set_attribute(self, key: str, value: Any) -> None:
-        """Set one attribute; text is cut to the limit, further attributes than the limit are counted as cut."""
-        if self.end_ns:
+        """Set one attribute; text is cut to the limit, attributes beyond their limit are counted as cut.
+
+        The ids of the task are not the host's to change: setting one of their keys does nothing.
+        """
+        if self.end_ns or key in self.attempt.common:
             return
-        if len(self.attributes) >= MAX_ATTRIBUTES and key not in self.attributes:
+        own = self.own
+        if own is None:
+            own = self.own = {}
+        elif len(own) >= MAX_ATTRIBUTES and key not in own:
             self.cut += 1
             return
         if type(value) is str:
             value, was_cut = cut(value)
             self.cut += was_cut
-        self.attributes[key] = value
+        own[key] = value
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -150,7 +160,7 @@ class Span(ApiSpan):
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""
-        self.name = name
+        self.shape = Shape(name, self.shape.kind, self.shape.attributes)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status; takes a `Status` or a `StatusCode` with a description."""
@@ -185,10 +195,26 @@ class Span(ApiSpan):
 
     # --- ours ---
 
+    def note(self, key: str, value: Any) -> None:
+        """Set an attribute of ours: no limit, no cutting."""
+        if self.own is None:
+            self.own = {}
+        self.own[key] = value
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage that this span is, or an empty text."""
+        return str(self.shape.attributes.get(semconv.AGENTOS_STAGE_NAME, ""))
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work ended by a cancellation."""
+        return self.own is not None and semconv.AGENTOS_CANCELLED in self.own
+
     def fail(self, error: BaseException) -> None:
         """Note that the work ended by `error`: an error, or a cancellation, which is none."""
         if is_cancellation(error):
-            self.attributes[semconv.AGENTOS_CANCELLED] = True
+            self.note(semconv.AGENTOS_CANCELLED, True)
             return
         # An exception that passes several spans of ours is recorded once, where it arose (recording-errors.md).
         if getattr(error, "__agentos_otel_recorded__", None) != self.attempt.trace_hex:
@@ -199,18 +225,19 @@ class Span(ApiSpan):
     def fail_with(self, error_type: str, description: str = "") -> None:
         """Set the status to error."""
         self.error_type = error_type
-        self.attributes[semconv.ERROR_TYPE] = error_type
+        self.note(semconv.ERROR_TYPE, error_type)
         self._status = ERROR
         self._description = cut(description)[0]
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and write it; once, and not in a fork of the process that began it."""
-        if self.end_ns or self.generation != self.runtime.generation:
+        runtime = self.runtime
+        if self.end_ns or self.generation != runtime.generation:
             return
-        self.end_ns = end_time or now_ns()
+        self.end_ns = end_time or _ANCHOR + _clock()
         if self.attempt.sampled:
             try:
-                self.runtime.write(ENDED_SPAN, self._encode(self.end_ns))
+                runtime.sink(self)
             except Exception as error:  # noqa: BLE001 - the host's hot path
                 guard.failed("writing a span", error)
 
@@ -218,13 +245,23 @@ class Span(ApiSpan):
         """Write the start record, once: from here on the span cannot become an orphan's missing parent."""
         if not self.started and self.attempt.sampled and not self.end_ns:
             self.started = True
-            self.runtime.write(STARTED_SPAN, self._encode(0))
+            self.runtime.append(self.record(STARTED_SPAN, 0))
 
-    def _encode(self, end_ns: int) -> bytes:
-        attempt = self.attempt
-        if self.cut:
-            self.attributes[semconv.AGENTOS_CUT] = self.cut
-        parts = [attempt.shared, _kind_attribute(self.kind), encoding.attributes(self.attributes)]
+    def record(self, field: int, end_ns: int) -> bytes:
+        """Return the record of the journal with this span; `end_ns` 0 for its start."""
+        attempt, shape = self.attempt, self.shape
+        parts = [
+            attempt.identity,
+            self.span_id,
+            encoding.PARENT + self.parent_id if self.parent_id else b"",
+            shape.named,
+            encoding.times(self.start_ns, end_ns),
+            attempt.shared,
+        ]
+        if self.own or self.cut:
+            parts.append(self._attributes())
+        else:
+            parts.append(shape.encoded)
         if self.events:
             parts.append(encoding.events(self.events))
         if self.links:
@@ -232,14 +269,15 @@ class Span(ApiSpan):
         if self._status:
             # The API counts OK 1 and ERROR 2, as the wire does.
             parts.append(encoding.status(self._status, self._description))
-        named = encoding.name(self.name, INTERNAL)
-        return self.runtime.encoder.span(
-            attempt.trace_id, self.span_id, self.parent_id, named, self.start_ns, end_ns, parts
-        )
+        return self.runtime.encoder.record(field, parts)
 
-
-def _kind_attribute(kind: str) -> bytes:
-    return encoding.attribute(semconv.AGENTOS_KIND, kind)
+    def _attributes(self) -> bytes:
+        own, shape = self.own or {}, self.shape
+        if self.cut:
+            own = {**own, semconv.AGENTOS_CUT: self.cut}
+        if own.keys().isdisjoint(shape.attributes):
+            return shape.encoded + encoding.attributes(own)
+        return encoding.attributes({**shape.attributes, **own}) + encoding.SAMPLED
 
 
 def _mark(error: BaseException, trace_hex: str) -> None:

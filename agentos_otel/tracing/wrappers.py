@@ -16,6 +16,7 @@ from agentos_otel.model import Point
 from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.paths import binder
+from agentos_otel.tracing.plan import Plan
 
 MARK: Final = "__agentos_otel_point__"
 
@@ -46,21 +47,18 @@ def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
     """Return what enters `point` for a call; arguments are named only where something reads them."""
     module = getattr(fn, "__module__", "") or ""
     qualname = getattr(fn, "__qualname__", type(fn).__qualname__)
-    function = f"{module}.{qualname}"
-    name = point.name or getattr(fn, "__name__", type(fn).__name__)
-    needs = bool(
-        point.ids or point.name_from or point.session or point.task or point.artifacts or point.failed or point.capture
-    )
+    plan = Plan(point, getattr(fn, "__name__", type(fn).__name__), f"{module}.{qualname}")
     bind = binder(fn)
-    nothing: dict[str, Any] = {}
-    described = None if point.name_from else points.describe(point, name, function)
+    needs_arguments, may_capture = plan.needs_arguments, point.capture is None
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> points.Entered | None:
-        runtime = runtimes.current()
-        if runtime is None:
-            return None
-        arguments = bind(args, kwargs) if needs or (runtime.options.capture and point.capture is None) else nothing
-        return points.enter(point, name, arguments, function, described)
+        if not needs_arguments:
+            runtime = runtimes.current()
+            if runtime is None:
+                return None
+            if not (may_capture and runtime.options.capture):
+                return points.enter(plan)
+        return points.enter(plan, bind(args, kwargs))
 
     return enter
 
@@ -115,7 +113,7 @@ def _drive(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str
     try:
         while True:
             item = step(value)
-            entered.detach()
+            entered.suspend()
             try:
                 value = yield item
                 step = generator.send
@@ -124,7 +122,7 @@ def _drive(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str
                 raise
             except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
                 step, value = generator.throw, error
-            entered.attach()
+            entered.resume()
     except StopIteration as stop:
         entered.leave(None, stop.value)
         return stop.value
@@ -147,7 +145,7 @@ async def _drive_async(generator: Any, enter: Enter, args: tuple[Any, ...], kwar
         while True:
             item = await step(value)
             if entered is not None:
-                entered.detach()
+                entered.suspend()
             try:
                 value = yield item
                 step = generator.asend
@@ -157,7 +155,7 @@ async def _drive_async(generator: Any, enter: Enter, args: tuple[Any, ...], kwar
             except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
                 step, value = generator.athrow, error
             if entered is not None:
-                entered.attach()
+                entered.resume()
     except StopAsyncIteration:
         if entered is not None:
             entered.leave(None)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel.errors import StorageError
 from agentos_otel.journal import encoding
@@ -34,14 +34,15 @@ def test_a_span_decodes_with_the_official_classes_to_what_was_encoded(
 ) -> None:
     trace_id, span_id, parent = b"\x01" * 16, b"\x02" * 8, b"\x03" * 8
     parts = [
+        encoding.head(trace_id, span_id, parent, encoding.name(name, 1), *times),
         encoding.attributes(attributes),
         encoding.events([encoding.Event(5, name, events)]),
         encoding.links([encoding.Link(trace_id, span_id, {})]),
         encoding.status(2, name),
     ]
     encoder = encoding.SpanEncoder({"service.name": name})
-    body = encoder.span(trace_id, span_id, parent, encoding.name(name, 1), *times, parts)
-    span = ResourceSpans.FromString(body).scope_spans[0].spans[0]
+    (found,) = TracesData.FromString(encoder.record(ENDED_SPAN, parts)).resource_spans
+    span = found.scope_spans[0].spans[0]
     clean = name.encode("utf-8", "replace").decode()
     assert (span.trace_id, span.span_id, span.parent_span_id, span.name) == (trace_id, span_id, parent, clean)
     assert (span.start_time_unix_nano, span.end_time_unix_nano, span.flags, span.kind) == (*times, 1, 1)
@@ -129,9 +130,10 @@ def test_tailing_byte_by_byte_gives_what_reading_at_once_gives(records: list[tup
 
 def test_an_erased_record_leaves_a_file_that_is_intact(tmp_path: Path) -> None:
     encoder = encoding.SpanEncoder({"service.name": "x"})
-    span = encoder.span(b"\x01" * 16, b"\x02" * 8, b"", encoding.name("secret", 1), 1, 2, [])
+    head = encoding.head(b"\x01" * 16, b"\x02" * 8, b"", encoding.name("secret", 1), 1, 2)
+    span = encoder.record(ENDED_SPAN, [head])
     path = tmp_path / "run.otlp"
-    path.write_bytes(frame(ENDED_SPAN, span) * 2)
+    path.write_bytes(span * 2)
     first = reader.read_file(path).records[0]
     reader.overwrite(path, first.offset, first.size)
     chunk = reader.read_file(path, final=True)

@@ -147,10 +147,10 @@ def test_an_incomplete_record_is_damage_only_once_nobody_writes(tmp_path: Path) 
 
 
 def test_an_intact_file_of_every_field_is_traces_data() -> None:
-    span = encoding.SpanEncoder({"service.name": "x"}).span(
-        b"\x01" * 16, b"\x02" * 8, b"", encoding.name("n", 1), 1, 2, []
-    )
-    data = b"".join(frame(field, span if field in (ENDED_SPAN, STARTED_SPAN) else b"{}") for field in FIELDS)
+    head = encoding.head(b"\x01" * 16, b"\x02" * 8, b"", encoding.name("n", 1), 1, 2)
+    encoder = encoding.SpanEncoder({"service.name": "x"})
+    spans = (ENDED_SPAN, STARTED_SPAN)
+    data = b"".join(encoder.record(n, [head]) if n in spans else frame(n, b"{}") for n in FIELDS)
     (resource_spans,) = TracesData.FromString(data).resource_spans
     assert resource_spans.scope_spans[0].spans[0].span_id == b"\x02" * 8
 
