@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from agentos_otel import guard, semconv
 from agentos_otel.context.current import current_attempt
 from agentos_otel.context.ids import new_run_id
 from agentos_otel.context.namespace import namespace_of
+from agentos_otel.context.resource import RunResource, host_name, program_name
 from agentos_otel.errors import AgentosOtelError
 from agentos_otel.journal.encoding import SpanEncoder
 from agentos_otel.journal.writer import Journal
@@ -25,6 +25,7 @@ from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
 from agentos_otel.tracing.span import now_ns
 
 if TYPE_CHECKING:
+    from agentos_otel.export.bridge import Bridge
     from agentos_otel.query.workspace import Workspace
     from agentos_otel.tasks.store import TaskStore
 
@@ -34,20 +35,6 @@ CLI_WAIT = 10.0
 _lock = threading.RLock()
 _activated = False
 _exit_registered = False
-
-
-def host_name() -> str:
-    """Return the name of this host as a folder's name."""
-    return platform.node().replace("/", "_") or "localhost"
-
-
-def _program() -> str:
-    """Return what runs here, by name alone: a command line may hold a prompt or a secret (design 3.11)."""
-    main = sys.modules.get("__main__")
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        return str(spec.name).removesuffix(".__main__")
-    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else Path(sys.executable).name
 
 
 def open_store(settings: Settings, timeout: float) -> TaskStore:
@@ -75,30 +62,23 @@ def _sampler(settings: Settings) -> Callable[[bytes], bool] | None:
 
 def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
     """Return a runtime for `settings`; it touches no global, no file and no database until a span needs one."""
-    host = host_name()
-    program = _program()
+    resource = RunResource(settings.service_name)
 
-    def resource(run_id: str) -> dict[str, Any]:
-        return {
-            semconv.SERVICE_NAME: settings.service_name or program,
-            semconv.SERVICE_INSTANCE_ID: run_id,
-            semconv.PROCESS_PID: os.getpid(),
-            semconv.HOST_NAME: host,
-        }
+    def build_bridge(runtime: Runtime, provider: Any) -> Bridge | None:
+        provider = sdk_provider(provider)
+        if provider is None:
+            return None
+        from agentos_otel.export.bridge import Bridge
 
-    def hello() -> dict[str, Any]:
-        return {
-            "op": "run",
-            "run_id": journal.run_id,
-            "resource": resource(journal.run_id),
-            "program": program,
-            "host": host,
-            "pid": os.getpid(),
-            "python": platform.python_version(),
-            "at": now_ns(),
-        }
+        resource.adopt(provider.resource.attributes)
+        runtime.encoder = runtime.new_encoder(runtime.run_id)
+        if runtime.journal.is_open:
+            runtime.journal.state(resource.statement(runtime.run_id, now_ns()))
+        return Bridge(runtime, provider)
 
-    journal = Journal(settings.journal_dir / "live" / host, new_run_id, hello)
+    journal = Journal(
+        settings.journal_dir / "live" / resource.host, new_run_id, lambda run_id: resource.statement(run_id, now_ns())
+    )
     foreign = carriers.parse_traceparent(environ.get(semconv.W3C_TRACEPARENT, ""))
     inherited = carriers.inherited_from(environ)
     options = Options(
@@ -109,8 +89,8 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
         sample=_sampler(settings),
         inherited=inherited,
         trailers=settings.trailers,
-        program=program,
-        host=host,
+        program=resource.program,
+        host=resource.host,
         foreign_parent=(bytes.fromhex(foreign[0]), bytes.fromhex(foreign[1])) if foreign and not inherited else None,
     )
     try:
@@ -118,7 +98,9 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
     except AgentosOtelError as error:
         guard.warn_once("store", "tasks are kept in the journal alone: %s", error)
         store = None
-    return Runtime(options, journal, lambda run_id: SpanEncoder(resource(run_id)), store)
+    return Runtime(
+        options, journal, lambda run_id: SpanEncoder(resource.small(run_id)), store, build_bridge=build_bridge
+    )
 
 
 def default() -> Runtime | None:
@@ -142,6 +124,15 @@ def _started(runtime: Runtime) -> Runtime:
     return runtime
 
 
+def sdk_provider(provider: Any) -> Any:
+    """Return the SDK's own provider that `provider` is or wraps (as Logfire's does); None where there is none."""
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    for found in (provider, getattr(provider, "provider", None)):
+        if sdk is not None and isinstance(found, sdk.TracerProvider):
+            return found
+    return None
+
+
 def configure(
     *,
     state_dir: str | Path | None = None,
@@ -154,7 +145,9 @@ def configure(
 ) -> None:
     """Set up tracing for this process: logs, children and commits are joined, `maps` applied.
 
-    Decorators need no call; this is for what has to be switched on. What is None comes from the environment.
+    Decorators need no call; this is for what has to be switched on. What is None comes from the environment. Where the
+    host has set no provider of OpenTelemetry and the SDK is installed, one is set, so that other instrumentations
+    (HTTP clients, model clients) are recorded inside a task.
 
     Raises:
         ConfigurationError: A setting or a map is wrong; one sentence says what to do.
@@ -172,7 +165,23 @@ def configure(
         return
     open_store(settings, SQL_WAIT)  # a wrong URL is the caller's to know
     runtimes.install(_started(build_runtime(settings, os.environ)))
+    _set_provider(settings)
     activate(settings)
+
+
+def _set_provider(settings: Settings) -> None:
+    """Give foreign instrumentations a provider where the host has set none and the SDK is installed."""
+    import importlib.util
+
+    from opentelemetry import trace
+
+    if getattr(trace, "_TRACER_PROVIDER", None) is not None or importlib.util.find_spec("opentelemetry.sdk") is None:
+        return
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    resource = Resource.create({semconv.SERVICE_NAME: settings.service_name or program_name()})
+    trace.set_tracer_provider(TracerProvider(resource=resource))
 
 
 def activate(settings: Settings | None = None) -> None:

@@ -98,7 +98,7 @@ def _reserve(runtime: Runtime, found: settings.Settings, name: str) -> Attempt:
     task_id = new_task_id()
     session_id = found.session_id or new_session_id(task_id)
     trace_id = new_trace_id()
-    sampled = runtime.options.sample is None or runtime.options.sample(trace_id)
+    sampled = runtime.samples(trace_id, name)
     attempt = Attempt(task_id, session_id, trace_id, new_span_id(), now_ns(), root_name=f"task {name}", sampled=sampled)
     return joining.share(attempt)
 

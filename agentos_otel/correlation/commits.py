@@ -13,7 +13,8 @@ from agentos_otel.context.current import current_attempt
 from agentos_otel.correlation.commit_file import CommitLine, read_commit_lines
 from agentos_otel.correlation.trailers import Identity, stamp
 from agentos_otel.model import Point
-from agentos_otel.tracing import leaving, points
+from agentos_otel.tracing import entered as calls
+from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.carriers import commits_path
 from agentos_otel.tracing.plan import Plan
@@ -58,7 +59,7 @@ def take_in(span: Span) -> None:
 
 def install() -> None:
     """Read what children's hooks leave, and stamp GitPython's commits; idempotent."""
-    leaving.commit_reader = take_in
+    calls.commit_reader = take_in
     if "git.index.base" in sys.modules:
         _wrap_gitpython(sys.modules["git.index.base"])
         return

@@ -63,25 +63,23 @@ def key_value(key: str, value: object) -> bytes:
     return field(1, text(key)) + field(2, any_value(value))
 
 
-def attribute(key: str, value: object) -> bytes:
-    """Return `key: value` as the attribute field of a span (number 9), cached where it can come again."""
-    kind = type(value)
-    cachable = kind is int or kind is bool or (kind is str and len(value) <= _CACHED_TEXT)  # type: ignore[arg-type]
-    if not cachable:
-        return field(9, key_value(key, value))
-    entry = (key, value, kind)
-    encoded = _attributes.get(entry)
-    if encoded is None:
-        encoded = field(9, key_value(key, value))
-        if len(_attributes) >= _CACHE_LIMIT:
-            _attributes.clear()
-        _attributes[entry] = encoded
-    return encoded
-
-
 def attributes(values: Mapping[str, object]) -> bytes:
-    """Return all of `values` as attribute fields of a span."""
-    return b"".join([attribute(key, value) for key, value in values.items()])
+    """Return all of `values` as attribute fields of a span; what is short can come again, and is encoded once."""
+    out = []
+    for key, value in values.items():
+        kind = type(value)
+        if kind is int or kind is bool or (kind is str and len(value) <= _CACHED_TEXT):  # type: ignore[arg-type]
+            entry = (key, value, kind)
+            encoded = _attributes.get(entry)
+            if encoded is None:
+                encoded = field(9, key_value(key, value))
+                if len(_attributes) >= _CACHE_LIMIT:
+                    _attributes.clear()
+                _attributes[entry] = encoded
+        else:
+            encoded = field(9, key_value(key, value))
+        out.append(encoded)
+    return b"".join(out)
 
 
 def resource(values: Mapping[str, object]) -> bytes:
@@ -152,18 +150,29 @@ class SpanEncoder:
     Args:
         resource_attributes: The small resource that each record carries.
         scope: Name of the instrumentation scope.
+        version: Its version; empty for none.
         schema_url: Of the scope; empty for none.
     """
 
-    __slots__ = ("_prefixes", "_resource", "_scope", "resource")
+    __slots__ = ("_prefixes", "_resource", "_scope", "resource", "resource_attributes")
 
     def __init__(
-        self, resource_attributes: Mapping[str, object], scope: str = SCOPE_NAME, schema_url: str = SCHEMA_URL
+        self,
+        resource_attributes: Mapping[str, object],
+        scope: str = SCOPE_NAME,
+        version: str = "",
+        schema_url: str = SCHEMA_URL,
     ) -> None:
+        self.resource_attributes = resource_attributes
         self.resource = resource(resource_attributes)
         self._resource = field(1, self.resource) + b"\x12"
-        self._scope = field(1, field(1, text(scope))) + (field(3, text(schema_url)) if schema_url else b"") + b"\x12"
+        named = field(1, text(scope)) + (field(2, text(version)) if version else b"")
+        self._scope = field(1, named) + (field(3, text(schema_url)) if schema_url else b"") + b"\x12"
         self._prefixes: dict[tuple[int, int], tuple[bytes, int]] = {}
+
+    def with_scope(self, scope: str, version: str, schema_url: str) -> SpanEncoder:
+        """Return an encoder of the same resource for spans of another scope."""
+        return SpanEncoder(self.resource_attributes, scope, version, schema_url)
 
     def record(self, number: int, parts: Iterable[bytes]) -> bytes:
         """Return the record of the journal, in field `number`, with the one span that `parts` make up."""

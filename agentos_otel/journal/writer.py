@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
@@ -30,10 +30,12 @@ class Journal:
     Args:
         directory: `…/journal/live/<host>`; made at the first record, mode 0700.
         new_run_id: Gives the id of the run, which names the file; called again in a forked child.
-        hello: Gives the statement that opens the file (the run's whole resource).
+        hello: Gives, for the id of the run, the statement that opens its file (its whole resource).
     """
 
-    def __init__(self, directory: Path, new_run_id: Any, hello: Any) -> None:
+    def __init__(
+        self, directory: Path, new_run_id: Callable[[], str], hello: Callable[[str], Mapping[str, Any]]
+    ) -> None:
         self._directory = directory
         self._new_run_id = new_run_id
         self._hello = hello
@@ -62,6 +64,11 @@ class Journal:
     def path(self) -> Path:
         """Path of the first segment, whether it exists yet or not."""
         return self._directory / f"{self.run_id}{SUFFIX}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was written yet."""
+        return self._file is not None
 
     def write(self, field: int, body: bytes) -> bool:
         """Append `body` as one record in `field`; see `append`."""
@@ -104,7 +111,7 @@ class Journal:
             os.close(descriptor)
             raise
         self._file = self._locked = descriptor
-        os.write(descriptor, frame(STATEMENT, json_bytes(self._hello())))
+        os.write(descriptor, frame(STATEMENT, json_bytes(self._hello(self.run_id))))
         return descriptor
 
     def _next_segment(self) -> None:

@@ -65,10 +65,10 @@ class Workspace:
         """The journal of this process, for what the API changes (design 3.7: the tables can be rebuilt from it)."""
         if self._journal is None:
 
-            def hello() -> dict[str, Any]:
-                return {"op": "run", "run_id": journal.run_id, "program": "agentos-otel", "host": self.host}
+            def statement(run_id: str) -> dict[str, Any]:
+                return {"op": "run", "run_id": run_id, "program": "agentos-otel", "host": self.host}
 
-            self._journal = journal = Journal(self.journal_dir / "live" / self.host, new_run_id, hello)
+            self._journal = Journal(self.journal_dir / "live" / self.host, new_run_id, statement)
         return self._journal
 
     def close(self) -> None:

@@ -14,9 +14,8 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_session
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.journal import encoding
-from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN
 from agentos_otel.tracing import births, task_file
-from agentos_otel.tracing.span import ERROR, INTERNAL, now_ns, qualified_name
+from agentos_otel.tracing.span import Shape, Span, now_ns, qualified_name
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from agentos_otel.model import Operation, Point
     from agentos_otel.tasks.database import Row
     from agentos_otel.tracing.runtime import Runtime
-    from agentos_otel.tracing.span import Span
 
 _inherited: dict[int, Attempt] = {}  # by pid: what the environment gave this process
 _lock = threading.Lock()
@@ -68,7 +66,7 @@ def _draw(runtime: Runtime, name: str, session: str | None, context: Context, ta
     options = runtime.options
     session = session or current_session(context) or options.session_id or new_session_id(task_id)
     trace_id = new_trace_id()
-    sampled = options.sample is None or options.sample(trace_id)
+    sampled = runtime.samples(trace_id, name)
     attempt = Attempt(task_id, session, trace_id, new_span_id(), now_ns(), root_name=name, sampled=sampled)
     foreign = get_current_span(context).get_span_context()
     if foreign.is_valid:
@@ -342,30 +340,20 @@ def _discard(runtime: Runtime, joined: Attempt) -> None:
 # --- the root ---
 
 
+def root_span(runtime: Runtime, attempt: Attempt) -> Span:
+    """Return the root of an attempt under its reserved ids, not yet ended."""
+    shape = Shape(attempt.root_name, "task", {semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW})
+    span = Span(runtime, attempt, shape, b"", attempt.root_id)
+    span.start_ns = attempt.root_start_ns
+    span.own_links = [encoding.Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links]
+    return span
+
+
 def write_root_start(runtime: Runtime, attempt: Attempt) -> None:
     """Write the reserved root's start record: whatever happens, its id and its start are known."""
-    if attempt.sampled:
-        runtime.append(root_record(runtime, attempt, 0))
-
-
-def root_record(runtime: Runtime, attempt: Attempt, end_ns: int, status: str = "", error_type: str = "") -> bytes:
-    """Return the record of the root span under its reserved ids; `end_ns` 0 for its start."""
-    values: dict[str, Any] = {
-        semconv.AGENTOS_KIND: "task",
-        semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
-    }
-    if not end_ns:
-        values[semconv.AGENTOS_RESERVED] = True
-    if error_type:
-        values[semconv.ERROR_TYPE] = error_type
-    if status == "cancelled":
-        values[semconv.AGENTOS_CANCELLED] = True
-    links = [encoding.Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links]
-    parts = [attempt.shared, encoding.attributes(values), encoding.links(links)]
-    parts.append(encoding.status(ERROR, error_type) if status == "failed" else b"")
-    named = encoding.name(attempt.root_name, INTERNAL)
-    head = encoding.head(attempt.trace_id, attempt.root_id, b"", named, attempt.root_start_ns, end_ns)
-    return runtime.encoder.record(ENDED_SPAN if end_ns else STARTED_SPAN, [head, *parts])
+    span = root_span(runtime, attempt)
+    span.note(semconv.AGENTOS_RESERVED, True)
+    span.write_start()
 
 
 def end_attempt(
@@ -396,10 +384,14 @@ def end_attempt(
     results = runtime.flush()
     if results is not None and results[-2] is False:
         return
-    if root is not None:
-        root.end()
-    elif attempt.sampled:
-        runtime.append(root_record(runtime, attempt, at, status, error_type))
+    if root is None:
+        root = root_span(runtime, attempt)
+        if status == "failed":
+            root.fail_with(error_type, error_type)
+        elif status == "cancelled":
+            root.note(semconv.AGENTOS_CANCELLED, True)
+        root.end(at)
+    root.end()
 
 
 def leave_operation(runtime: Runtime, attempt: Attempt) -> Operation:

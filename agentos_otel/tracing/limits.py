@@ -20,6 +20,8 @@ SECRETS: Final = (
     r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # user:password in a URL
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
+NO_SECRET: Final = 16
+"""Characters below which a text is no secret."""
 REDACTED: Final = "****"
 
 
@@ -36,7 +38,7 @@ def cut(text: str, limit: int = MAX_TEXT, *, keep_end: bool = False) -> tuple[st
     was_cut = len(text) > limit
     if was_cut:
         text = "…" + text[-limit + 1 :] if keep_end else text[: limit - 1] + "…"
-    if len(text) > 15:  # noqa: SIM102 - nothing shorter is a secret, and most texts are short
+    if len(text) >= NO_SECRET:  # noqa: SIM102 - most texts are short
         if _secrets().search(text):
             text = _secrets().sub(REDACTED, text)
     return text, int(was_cut)

@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
 
 from agentos_otel import guard, semconv
 from agentos_otel.context.current import TASK_KEY
 from agentos_otel.journal.encoding import Link
-from agentos_otel.tracing import joining, leaving, paths, recording
+from agentos_otel.tracing import joining, paths, recording
 from agentos_otel.tracing import runtime as runtimes
+from agentos_otel.tracing.entered import NOTHING, Entered, Values
 from agentos_otel.tracing.span import Span
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from agentos_otel.context.attempt import Attempt
     from agentos_otel.tracing.plan import Plan
     from agentos_otel.tracing.runtime import Runtime
 
-Values = Mapping[str, Any]
-
-_NOTHING: Final[Values] = {}
 # The API's own key for the current span, asked for by its public door: looking the span up by it costs a third of
 # get_current_span(), whose isinstance() goes through an abstract base class.
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 
 
-class Entered:
-    """One call at a point: its span, current in the OpenTelemetry context until `leave`.
-
-    What only the outermost call of a task needs stands on the class, as in `Span`.
-    """
-
-    arguments: Values = _NOTHING
-    outermost = False
-    owner = False
-    captures = False
-
-    token: Token[Context] | None = None
-
-    def __init__(self, plan: Plan, span: Span) -> None:
-        self.plan = plan
-        self.span = span
-
-    def begin(self, context: Context) -> None:
-        """Make `context`, which has the span, the current one."""
-        self.context = context
-        self.token = attach(context)
-
-    def suspend(self) -> None:
-        """Give the context back as it was; what the call has made current is remembered for `resume`."""
-        self.context = get_current()
-        self._detach()
-
-    def resume(self) -> None:
-        """Make the span current again: a generator goes on where it stood."""
-        self.token = attach(self.context)
-
-    def _detach(self) -> None:
-        token, self.token = self.token, None
-        if token is not None:
-            detach(token)
-
-    def leave(self, error: BaseException | None, result: Any = None) -> None:
-        """End the span and do what a point's end does; never raises (the wrapper re-raises the host's exception)."""
-        self._detach()
-        span = self.span
-        if error is None and self.plan.plain and not (self.outermost or self.captures or span.children_launched):
-            span.end()
-            return
-        try:
-            leaving.leave(self, error, result)
-        except Exception as failure:  # noqa: BLE001 - the host goes on
-            guard.failed(f"leaving {span.name!r}", failure)
-
-
-def enter(plan: Plan, arguments: Values = _NOTHING) -> Entered | None:
+def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | None:
     """Enter a point; None where tracing is off, or where a failure of ours leaves the call untraced.
 
     Args:
@@ -112,18 +58,22 @@ def _enter_inside(
             parent.write_start()
         parent_id = parent.span_id
     else:
-        parent_id = _foreign_parent(attempt, context)
+        parent_id = _foreign_parent(runtime, attempt, context)
     span = Span(runtime, attempt, shape, parent_id)
     if plan.starts:
+        runtime.look_for_provider()
         span.write_start()
     entered = Entered(plan, span)
     if plan.tells or runtime.options.capture:
         _tell(runtime, entered, arguments, name)
+    if runtime.bridge is not None:
+        runtime.bridge.on_start(span, context)
     entered.begin(Context({**context, _SPAN_KEY: span}))
     return entered
 
 
 def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: Context) -> Entered:
+    runtime.look_for_provider()
     point = plan.point
     name, shape = plan.shape_for(arguments)
     root_name = shape.name if point.kind != "stage" else f"task {name}"
@@ -136,7 +86,7 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
         span = Span(runtime, attempt, plan.root_shape(attempt.root_name, name), b"", attempt.root_id)
         span.start_ns = attempt.root_start_ns
         span.started = True
-        span.links = [Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links] or None
+        span.own_links = [Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links] or None
     else:
         span = Span(runtime, attempt, shape, attempt.remote_parent)
     if plan.starts:
@@ -144,16 +94,21 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
     entered = Entered(plan, span)
     entered.outermost, entered.owner = True, owner
     _tell(runtime, entered, arguments, name)
+    if runtime.bridge is not None:
+        runtime.bridge.on_start(span, context)
     entered.begin(Context({**context, _SPAN_KEY: span, TASK_KEY: attempt}))
     return entered
 
 
-def _foreign_parent(attempt: Attempt, context: Context) -> bytes:
+def _foreign_parent(runtime: Runtime, attempt: Attempt, context: Context) -> bytes:
     """Return the id to hang under where the current span is not ours, or of another task."""
-    foreign = get_current_span(context).get_span_context()
-    if foreign.is_valid and foreign.trace_id == int.from_bytes(attempt.trace_id, "big"):
-        return foreign.span_id.to_bytes(8, "big")
-    return attempt.remote_parent
+    parent = get_current_span(context)
+    foreign = parent.get_span_context()
+    if not foreign.is_valid or foreign.trace_id != int.from_bytes(attempt.trace_id, "big"):
+        return attempt.remote_parent
+    if runtime.bridge is not None:
+        runtime.bridge.write_start(parent)
+    return foreign.span_id.to_bytes(8, "big")
 
 
 def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> None:

@@ -10,11 +10,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from agentos_otel import guard
+import opentelemetry.trace
+
+from agentos_otel import guard, semconv
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
@@ -23,15 +25,39 @@ from agentos_otel.model import Operation
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from opentelemetry.context import Context
+
     from agentos_otel.journal.encoding import SpanEncoder
     from agentos_otel.journal.writer import Journal
     from agentos_otel.tasks.store import TaskStore
-    from agentos_otel.tracing.span import Span
 
 T = TypeVar("T")
 
 SQL_WAIT: Final = 0.25
 """Seconds that the traced program may wait for SQL, once."""
+
+
+class Bridge(Protocol):
+    """What stands between our spans and a provider of the host's (`export.bridge`)."""
+
+    resource: Any
+    scope: Any
+
+    def sample(self, trace_id: bytes, name: str, attributes: Mapping[str, Any]) -> bool:
+        """Return the decision of the host's sampler for a task that begins."""
+        ...
+
+    def on_start(self, span: Any, context: Context) -> None:
+        """Show a span of ours that began to the host's processors."""
+        ...
+
+    def on_end(self, span: Any) -> None:
+        """Journal a span of ours that ended and hand it to the host's processors."""
+        ...
+
+    def write_start(self, span: Any) -> None:
+        """Write the start of a foreign span that one of ours hangs under."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +99,16 @@ class Runtime:
     store: TaskStore | None = None
     generation: int = 0
     pending: list[Operation] = field(default_factory=list)
+    build_bridge: Callable[[Runtime, Any], Bridge | None] | None = None
+    """Set by `bootstrap`: joins a provider that the host has set, None where there is nothing to join."""
+    bridge: Bridge | None = None
 
     def __post_init__(self) -> None:
         """Make the encoder, and make both anew in a fork's child."""
         self.write, self.append = self.journal.write, self.journal.append
         self.encoder = self.new_encoder(self.journal.run_id)
-        self.sink: Callable[[Span], None] = self._journal_span
+        self.sink: Callable[[Any], None] = self._journal_span
+        self._provider: Any = None
         self._retry_at = 0.0
         self._failures = 0
         os.register_at_fork(after_in_child=self._after_fork)
@@ -88,8 +118,30 @@ class Runtime:
         self.pending = []
         self.encoder = self.new_encoder(self.journal.run_id)
 
-    def _journal_span(self, span: Span) -> None:
+    def _journal_span(self, span: Any) -> None:
         self.append(span.record(ENDED_SPAN, span.end_ns))
+
+    def look_for_provider(self) -> None:
+        """Join the provider that the host has set since the last look, if it has.
+
+        By the API's variable and not by `get_tracer_provider()`, which may itself set one.
+        """
+        provider = getattr(opentelemetry.trace, "_TRACER_PROVIDER", None)
+        if provider is not None and provider is not self._provider:
+            self.join_provider(provider)
+
+    def join_provider(self, provider: Any) -> None:
+        """Let our spans go through `provider` and its spans into our journal, if it is one that can."""
+        self._provider = provider
+        if self.build_bridge is not None:
+            self.bridge = guard.guarded("joining the host's provider", self.build_bridge, self, provider)
+            self.sink = self.bridge.on_end if self.bridge is not None else self._journal_span
+
+    def samples(self, trace_id: bytes, name: str) -> bool:
+        """Decide whether a task that begins is recorded: the host's sampler if there is one, else the settings'."""
+        if self.bridge is not None:
+            return self.bridge.sample(trace_id, name, {semconv.AGENTOS_KIND: "task"})
+        return self.options.sample is None or self.options.sample(trace_id)
 
     @property
     def run_id(self) -> str:

@@ -14,7 +14,8 @@ from agentos_otel import guard, semconv
 from agentos_otel.context.ids import new_span_id
 from agentos_otel.journal import encoding
 from agentos_otel.journal.record import STARTED_SPAN
-from agentos_otel.tracing.limits import cut, printable
+from agentos_otel.tracing.limits import NO_SECRET, cut, printable
+from agentos_otel.tracing.readable import Readable
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Status
@@ -59,7 +60,7 @@ class Shape:
         self.encoded = encoding.attributes(self.attributes) + encoding.SAMPLED
 
 
-class Span(ApiSpan):
+class Span(Readable, ApiSpan):
     """One span of a task; written when it ends, and as a start record when it may be asked for before.
 
     What most spans never have stands on the class: a span is made on the host's hot path, and each store costs.
@@ -67,15 +68,15 @@ class Span(ApiSpan):
 
     own: dict[str, Any] | None = None
     """Attributes that were set after the start."""
-    events: list[encoding.Event] | None = None
-    links: list[encoding.Link] | None = None
+    own_events: list[encoding.Event] | None = None
+    own_links: list[encoding.Link] | None = None
     started = False
     children_launched = False
     cut = 0
     end_ns = 0
     error_type = ""
-    _status = 0
-    _description = ""
+    status_code = 0
+    status_description = ""
     _context: SpanContext | None = None
 
     def __init__(
@@ -136,27 +137,37 @@ class Span(ApiSpan):
         own[key] = value
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set several attributes."""
+        """Set several attributes; see `set_attribute`."""
+        if self.end_ns:
+            return
+        own = self.own
+        if own is None:
+            own = self.own = {}
+        common = self.attempt.common
         for key, value in attributes.items():
-            self.set_attribute(key, value)
+            # Most values need no second look; a call for each would cost more than all the rest.
+            if (type(value) is not str or len(value) < NO_SECRET) and len(own) < MAX_ATTRIBUTES and key not in common:
+                own[key] = value
+            else:
+                self.set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event; time in Unix nanoseconds, now if None."""
         if self.end_ns:
             return
-        if self.events is None:
-            self.events = []
-        if len(self.events) >= MAX_EVENTS:
+        if self.own_events is None:
+            self.own_events = []
+        if len(self.own_events) >= MAX_EVENTS:
             self.cut += 1
             return
-        self.events.append(encoding.Event(timestamp or now_ns(), name, dict(attributes or {})))
+        self.own_events.append(encoding.Event(timestamp or now_ns(), name, dict(attributes or {})))
 
     def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
         """Link another span."""
-        if self.links is None:
-            self.links = []
+        if self.own_links is None:
+            self.own_links = []
         trace_id, span_id = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
-        self.links.append(encoding.Link(trace_id, span_id, dict(attributes or {})))
+        self.own_links.append(encoding.Link(trace_id, span_id, dict(attributes or {})))
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""
@@ -166,10 +177,10 @@ class Span(ApiSpan):
         """Set the status; takes a `Status` or a `StatusCode` with a description."""
         code = status if isinstance(status, StatusCode) else status.status_code
         text = description if isinstance(status, StatusCode) else status.description
-        if self._status == StatusCode.OK.value:
+        if self.status_code == StatusCode.OK.value:
             return
-        self._status = code.value
-        self._description = cut(text or "")[0] if code is StatusCode.ERROR else ""
+        self.status_code = code.value
+        self.status_description = cut(text or "")[0] if code is StatusCode.ERROR else ""
 
     def record_exception(
         self,
@@ -226,8 +237,8 @@ class Span(ApiSpan):
         """Set the status to error."""
         self.error_type = error_type
         self.note(semconv.ERROR_TYPE, error_type)
-        self._status = ERROR
-        self._description = cut(description)[0]
+        self.status_code = ERROR
+        self.status_description = cut(description)[0]
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and write it; once, and not in a fork of the process that began it."""
@@ -262,13 +273,13 @@ class Span(ApiSpan):
             parts.append(self._attributes())
         else:
             parts.append(shape.encoded)
-        if self.events:
-            parts.append(encoding.events(self.events))
-        if self.links:
-            parts.append(encoding.links(self.links))
-        if self._status:
+        if self.own_events:
+            parts.append(encoding.events(self.own_events))
+        if self.own_links:
+            parts.append(encoding.links(self.own_links))
+        if self.status_code:
             # The API counts OK 1 and ERROR 2, as the wire does.
-            parts.append(encoding.status(self._status, self._description))
+            parts.append(encoding.status(self.status_code, self.status_description))
         return self.runtime.encoder.record(field, parts)
 
     def _attributes(self) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from agentos_otel.model import Point
 from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
+from agentos_otel.tracing.entered import Entered
 from agentos_otel.tracing.paths import binder
 from agentos_otel.tracing.plan import Plan
 
@@ -40,7 +41,7 @@ def wrap(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     return wrapped
 
 
-Enter = Callable[[tuple[Any, ...], dict[str, Any]], points.Entered | None]
+Enter = Callable[[tuple[Any, ...], dict[str, Any]], Entered | None]
 
 
 def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
@@ -51,7 +52,7 @@ def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
     bind = binder(fn)
     needs_arguments, may_capture = plan.needs_arguments, point.capture is None
 
-    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> points.Entered | None:
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entered | None:
         if not needs_arguments:
             runtime = runtimes.current()
             if runtime is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 _numbers = itertools.count()
+
+# A shell that starts the tests in the background has SIGINT ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

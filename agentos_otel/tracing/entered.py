@@ -1,25 +1,81 @@
-"""What the end of a call does beside ending its span: its status, ids and files, and the end of its task."""
+"""One call at a point, from its entry to its end: its status, its ids and files, and the end of its task."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from agentos_otel import semconv
+from opentelemetry.context import Context, attach, detach, get_current
+
+from agentos_otel import guard, semconv
 from agentos_otel.tracing import joining, paths, recording
 from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
 
 if TYPE_CHECKING:
-    from agentos_otel.tracing.points import Entered
+    from contextvars import Token
+
+    from agentos_otel.tracing.plan import Plan
+
+Values = Mapping[str, Any]
+NOTHING: Final[Values] = {}
 
 commit_reader: Callable[[Span], None] | None = None
 """Set by `correlation.commits`: takes the commits in that children of a span made."""
 
 
-def leave(entered: Entered, error: BaseException | None, result: Any) -> None:
+class Entered:
+    """One call at a point: its span, current in the OpenTelemetry context until `leave`.
+
+    What only the outermost call of a task needs stands on the class, as in `Span`.
+    """
+
+    arguments: Values = NOTHING
+    outermost = False
+    owner = False
+    captures = False
+
+    token: Token[Context] | None = None
+
+    def __init__(self, plan: Plan, span: Span) -> None:
+        self.plan = plan
+        self.span = span
+
+    def begin(self, context: Context) -> None:
+        """Make `context`, which has the span, the current one."""
+        self.context = context
+        self.token = attach(context)
+
+    def suspend(self) -> None:
+        """Give the context back as it was; what the call has made current is remembered for `resume`."""
+        self.context = get_current()
+        self._detach()
+
+    def resume(self) -> None:
+        """Make the span current again: a generator goes on where it stood."""
+        self.token = attach(self.context)
+
+    def _detach(self) -> None:
+        token, self.token = self.token, None
+        if token is not None:
+            detach(token)
+
+    def leave(self, error: BaseException | None, result: Any = None) -> None:
+        """End the span and do what a point's end does; never raises (the wrapper re-raises the host's exception)."""
+        self._detach()
+        span = self.span
+        if error is None and self.plan.plain and not (self.outermost or self.captures or span.children_launched):
+            span.end()
+            return
+        try:
+            _leave(self, error, result)
+        except Exception as failure:  # noqa: BLE001 - the host goes on
+            guard.failed(f"leaving {span.name!r}", failure)
+
+
+def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
     """End the span of a call, and its task where the call is the one that ends it."""
     point, span = entered.plan.point, entered.span
     runtime, attempt = span.runtime, span.attempt
