@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentos_otel.journal import reader
 from agentos_otel.journal.record import STATEMENT
-from agentos_otel.store import reader
 
 if TYPE_CHECKING:
     from agentos_otel.query.workspace import Workspace

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
 from agentos_otel.errors import StorageError
+from agentos_otel.journal import reader
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
-from agentos_otel.store import decode, reader
+from agentos_otel.store import decode
 
 if TYPE_CHECKING:
     from agentos_otel.tasks.store import TaskStore

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from agentos_otel import semconv
+from agentos_otel.journal import reader
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, ENDED_SPANS, STARTED_SPAN, STATEMENT, frame
-from agentos_otel.store import decode, reader
+from agentos_otel.store import decode
 from agentos_otel.tracing import task_file
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel.errors import StorageError
-from agentos_otel.journal import encoding
+from agentos_otel.journal import encoding, reader
 from agentos_otel.journal.log_encoding import encode_log
 from agentos_otel.journal.record import ENDED_SPAN, FIELDS, STATEMENT, frame
-from agentos_otel.store import decode, reader
+from agentos_otel.store import decode
 from agentos_otel.tracing.limits import cut
 
 TEXT = st.text(max_size=40)

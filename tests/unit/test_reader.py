@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel.errors import StorageError
-from agentos_otel.journal import encoding
+from agentos_otel.journal import encoding, reader
 from agentos_otel.journal.record import ENDED_SPAN, FIELDS, STARTED_SPAN, STATEMENT, frame
-from agentos_otel.store import reader
 
 Bodies = list[tuple[int, bytes]]
 
