@@ -16,8 +16,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
 
 from agentos_otel import agent, stage, task, tool
+from agentos_otel.journal import reader
 from agentos_otel.journal.record import ENDED_SPAN, LOCAL_SPAN
-from agentos_otel.store import decode, reader
+from agentos_otel.store import decode
 from tests.unit.conftest import Recorder
 
 
