@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from agentos_otel import semconv, settings
-from agentos_otel.cli.main import console, workspace
+from agentos_otel.cli.main import console, json_option, print_json, workspace
 from agentos_otel.cli.run_view import print_run
 from agentos_otel.errors import ConfigurationError
 from agentos_otel.query.document import document
@@ -32,7 +32,8 @@ _AUTHOR = {
               help="A Python repository; a small one is made if none is given.")  # fmt: skip
 @click.option("--request", default="rename total_price to amount_due in this repository", show_default=True)
 @click.option("--model", default=None, help="Ask a real model (OPENAI_BASE_URL, OPENAI_API_KEY) for the plan.")
-def demo(repo: Path | None, request: str, model: str | None) -> None:
+@json_option
+def demo(repo: Path | None, request: str, model: str | None, as_json: bool) -> None:
     """Run a pipeline that knows nothing of this library: a request in, a commit out, six processes between."""
     environ = {
         **os.environ,
@@ -51,6 +52,9 @@ def demo(repo: Path | None, request: str, model: str | None) -> None:
     with workspace() as space:
         task_id = space.resolve(intent)
         found = document(space, task_id)
+    if as_json:
+        print_json(found)
+        return
     print_run(console(), found)
     for command in (
         "task show {} --waterfall",

@@ -127,28 +127,36 @@ def logs(identifier: str, as_json: bool) -> None:
 @task.command()
 @click.argument("identifier")
 @click.option("--status", type=click.Choice(ENDED_STATUSES), default="completed", show_default=True)
-def close(identifier: str, status: str) -> None:
+@json_option
+def close(identifier: str, status: str, as_json: bool) -> None:
     """End a task that waits, and write its root span; a written root is final."""
     from agentos_otel.query.closing import close as end
 
     with workspace() as space:
         task_id = space.resolve(identifier)
         end(space, task_id, status)
+    if as_json:
+        print_json({"schema_version": 1, "task_id": task_id, "status": status})
+        return
     click.echo(f"task {task_id} {status}")
 
 
 @task.command()
 @click.argument("identifier")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(identifier: str, yes: bool) -> None:
+@json_option
+def erase(identifier: str, yes: bool, as_json: bool) -> None:
     """Erase a task's spans, logs and rows here; says where copies remain."""
     from agentos_otel.query.erasing import erase as wipe
 
     with workspace() as space:
         task_id = space.resolve(identifier)
         if not yes:
-            click.confirm(f"erase task {task_id} for good?", abort=True)
+            click.confirm(f"erase task {task_id} for good?", abort=True, err=as_json)
         left = wipe(space, task_id)
+    if as_json:
+        print_json({"schema_version": 1, "task_id": task_id, **left})
+        return
     click.echo(f"task {task_id} erased: {left['records']} records")
     for place in left["copies"]:
         click.echo(f"a copy remains: {place}")

@@ -106,7 +106,8 @@ def test_a_waiting_task_is_closed_by_hand_and_gets_its_root(home: Path) -> None:
     traced(home, "@stage('intent', begins=True)\ndef intent(): pass\nintent()\n")
     (made,) = TaskManager().list()
     assert made.status == "waiting"
-    shell("task", "close", made.task_id, "--status", "cancelled")
+    closed = json.loads(shell("task", "close", made.task_id, "--status", "cancelled", "--json"))
+    assert closed == {"schema_version": 1, "task_id": made.task_id, "status": "cancelled"}
     document = json.loads(shell("task", "show", made.task_id, "--json"))
     assert document["task"]["status"] == "cancelled"
     assert [span["status"] for span in document["spans"]] == ["cancelled", "ok"]
@@ -116,7 +117,9 @@ def test_an_erased_task_is_gone_from_every_file(home: Path) -> None:
     code = "@tool(capture=True)\ndef read(text): pass\nwith task('t') as t:\n    t.ref('k', 'plantedid')\n"
     traced(home, code + "    read('plantedtext')\n")
     (made,) = TaskManager().list()
-    shell("task", "erase", made.task_id, "--yes")
+    erased = json.loads(shell("task", "erase", made.task_id, "--yes", "--json"))
+    assert erased["records"] > 2
+    assert erased["copies"] == []
     assert TaskManager().list() == []
     for path in (home / "state").rglob("*.otlp"):
         assert b"planted" not in path.read_bytes()

@@ -71,6 +71,52 @@ def test_a_postgresql_that_never_answers_delays_once_warns_once_and_the_run_is_f
     assert (task["status"], task["intent_id"]) == ("completed", "intent_abcdefgh")
 
 
+ON_A_LOOP = """
+import asyncio, json, time
+from agentos_otel import stage, task
+import agentos_otel.bootstrap, agentos_otel.tasks.store, agentos_otel.tasks.postgresql, psycopg
+
+@stage("intent", produces={"intent_id": "result"})
+async def intent(): return "intent_abcdefgh"
+
+async def ticks(gaps):
+    while True:
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        gaps.append(time.perf_counter() - began)
+
+@task("work")
+async def work():
+    for _ in range(10):
+        await intent()
+        await asyncio.sleep(0.02)
+
+async def main():
+    gaps = []
+    ticker = asyncio.create_task(ticks(gaps))
+    await asyncio.sleep(0)
+    await work()
+    ticker.cancel()
+    print(json.dumps(max(gaps)))
+asyncio.run(main())
+"""
+
+
+def test_an_event_loop_is_blocked_once_at_most_by_a_silent_database(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(ON_A_LOOP)
+    state = str(tmp_path / "state")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"postgresql://user@127.0.0.1:{server.getsockname()[1]}/db"
+        environ = {"AGENTOS_OTEL_STATE_DIR": state, "AGENTOS_OTEL_DATABASE_URL": url}
+        done = subprocess.run(
+            [sys.executable, "program.py"], env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ},
+            cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+    assert json.loads(done.stdout) < 2, "one wait of 250 ms, with room for a slow machine; without a breaker ten"
+    (task,) = tasks(tmp_path, AGENTOS_OTEL_STATE_DIR=state)
+    assert (task["status"], task["intent_id"]) == ("completed", "intent_abcdefgh")
+
+
 def test_a_locked_sqlite_delays_once_warns_once_and_the_run_is_found_later(tmp_path: Path) -> None:
     state = tmp_path / "state"
     run(tmp_path, {"AGENTOS_OTEL_STATE_DIR": str(state)})

@@ -223,3 +223,44 @@ def test_a_run_that_is_killed_itself_is_found_with_its_commits(shell: Shell) -> 
     assert [span["status"] for span in document["spans"]] == ["abandoned"]
     assert document["commits"][0]["trailers"]["Task-Id"] == task["task_id"]
     assert task["commit_hash"] == document["commits"][0]["sha"]
+
+
+def test_a_followed_task_is_shown_again_as_it_grows_until_it_ends(shell: Shell) -> None:
+    go = shell.folder / "go"
+    program = shell.program(
+        "import os, time\nfrom agentos_otel import stage, task\nwith task('long'):\n"
+        f"    with stage('first'):\n        while not os.path.exists({str(go)!r}): time.sleep(0.05)\n"
+        "    with stage('second'): pass\n"
+    )
+    process = subprocess.Popen([sys.executable, program], env=shell.environ, cwd=shell.folder)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not ((shell.folder / "state").exists() and shell.tasks()):
+        time.sleep(0.1)
+    following = shell.popen("task", "show", shell.tasks()[0]["task_id"], "--follow")
+    assert following.stdout is not None
+    line = ""
+    while "stage first" not in line:
+        line = following.stdout.readline()
+    go.touch()
+    assert process.wait(timeout=20) == 0
+    rest, _ = following.communicate(timeout=20)
+    assert "stage second" in rest
+    assert "completed" in rest
+    assert following.returncode == 0
+
+
+def test_a_task_id_alone_in_the_environment_joins_at_the_root(shell: Shell) -> None:
+    first = shell.program("from agentos_otel import stage\nwith stage('one', begins=True): pass\n")
+    subprocess.run([sys.executable, first], env=shell.environ, cwd=shell.folder, check=True)
+    (task,) = shell.tasks()
+    second = shell.program("from agentos_otel import stage\nwith stage('two'): pass\n", "second.py")
+    named = {**shell.environ, "AGENTOS_OTEL_TASK_ID": task["task_id"]}
+    subprocess.run([sys.executable, second], env=named, cwd=shell.folder, check=True)
+    (again,) = shell.tasks()
+    assert (again["task_id"], again["status"], again["trace_id"]) == (task["task_id"], "waiting", task["trace_id"])
+    document = shell.show(task["task_id"])
+    spans = document["spans"]
+    assert [span["name"] for span in spans if span["kind"] == "stage"] == ["stage one", "stage two"]
+    assert {span["parent_span_id"] for span in spans if span["kind"] == "stage"} == {
+        document["attempts"][0]["root_span_id"]
+    }
