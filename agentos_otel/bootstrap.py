@@ -223,7 +223,7 @@ def apply_maps(settings: Settings) -> None:
 def child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what a child that is launched here gets beside `environ`: the current span, and the commit hooks."""
     attempt, runtime = current_attempt(), runtimes.installed()
-    if attempt is None or runtime is None:
+    if attempt is None or runtime is None or runtime.options.in_memory:
         return {}
     from opentelemetry.trace import get_current_span
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from agentos_otel.journal.encoding import SpanEncoder
+    from agentos_otel.journal.memory import MemoryJournal
     from agentos_otel.journal.writer import Journal
     from agentos_otel.tasks.store import TaskStore
 
@@ -87,6 +88,7 @@ class Options:
     program: str = ""
     host: str = ""
     foreign_parent: tuple[bytes, bytes] | None = None
+    in_memory: bool = False
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Runtime:
     """Journal, store and options of this process."""
 
     options: Options
-    journal: Journal
+    journal: Journal | MemoryJournal
     new_encoder: Callable[[str], SpanEncoder]
     store: TaskStore | None = None
     generation: int = 0
