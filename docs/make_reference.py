@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import agentos_otel
+from agentos_otel import testing
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
                     bare = getattr(function, "__func__", function)
                     signature = str(inspect.signature(bare)).replace("'", "")
                     print(f"\n### `{name}.{method}{signature}`\n\n```text\n{inspect.getdoc(bare)}\n```")
+    print(f"\n## `testing.recording`\n\n```text\n{inspect.getdoc(testing.recording)}\n```")
 
 
 main()
