@@ -199,10 +199,10 @@ def activate(settings: Settings | None = None) -> None:
         if _activated:
             return
         _activated = True
-        from agentos_otel.correlation import children, commits, logs
+        from agentos_otel.correlation import children, commits, log_journal, logs
 
         children.install(child_environment)
-        logs.install(log_context, journal_log)
+        logs.install(log_journal.current, log_journal.keep)
         commits.install()
 
 
@@ -255,43 +255,6 @@ def version() -> str:
         return version("agentos-otel")
     except PackageNotFoundError:
         return "0"
-
-
-def log_context() -> Any:
-    """Return the ids for a log record made here, or None outside any task."""
-    attempt = current_attempt()
-    if attempt is None:
-        return None
-    from opentelemetry.trace import get_current_span
-
-    from agentos_otel.correlation.logs import LogContext
-
-    context = get_current_span().get_span_context()
-    inside = context.is_valid and context.trace_id == int.from_bytes(attempt.trace_id, "big")
-    span_id = context.span_id.to_bytes(8, "big").hex() if inside else attempt.root_id.hex()
-    return LogContext(attempt.trace_hex, span_id, int(attempt.sampled), attempt.task_id, attempt.session_id)
-
-
-def journal_log(record: Any, context: Any) -> None:
-    """Keep a log record in the journal."""
-    runtime = runtimes.installed()
-    if runtime is None or not context.trace_flags:
-        return
-    from agentos_otel.journal.log_encoding import encode_log
-    from agentos_otel.journal.record import LOG_RECORD
-    from agentos_otel.tracing.limits import cut
-
-    body, _ = encode_log(
-        record,
-        trace_id=context.trace_id,
-        span_id=context.span_id,
-        trace_flags=context.trace_flags,
-        task_id=context.task_id,
-        session_id=context.session_id,
-        resource=runtime.encoder.resource,
-        clean=cut,
-    )
-    runtime.write(LOG_RECORD, body)
 
 
 def shutdown() -> None:

@@ -7,20 +7,43 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from agentos_otel import guard, semconv
+from agentos_otel.journal.log_encoding import encode_context
 from agentos_otel.tracing.limits import printable
 
 
-class LogContext(NamedTuple):
-    """The ids of the place where a record is made."""
+class LogContext:
+    """The ids of the place where a record is made; one object serves all records of a span.
 
-    trace_id: str
-    span_id: str
-    trace_flags: int
-    task_id: str
-    session_id: str
+    Args:
+        trace_id: 32 hex digits.
+        span_id: 16 hex digits.
+        trace_flags: W3C trace flags.
+        task_id: Key of the task.
+        session_id: Its session.
+    """
+
+    __slots__ = ("_encoded", "session_id", "span_id", "task_id", "trace_flags", "trace_id")
+
+    def __init__(self, trace_id: str, span_id: str, trace_flags: int, task_id: str, session_id: str) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.trace_flags = trace_flags
+        self.task_id = task_id
+        self.session_id = session_id
+        self._encoded = b""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the ids as attributes of a record."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    def encoded(self) -> bytes:
+        """Return the ids as the journal has them."""
+        if not self._encoded:
+            self._encoded = encode_context(**self.fields())
+        return self._encoded
 
 
 FIELDS: Final = (
@@ -30,8 +53,9 @@ FIELDS: Final = (
     semconv.TASK_ID,
     semconv.SESSION_ID,
 )
-NOWHERE: Final = ("", "", 0, "", "")
+NOWHERE: Final = LogContext("", "", 0, "", "")
 
+_OURS: Final = f"{guard.logger.name}."
 _bare: Callable[..., logging.LogRecord] | None = None
 _hook: Callable[..., logging.LogRecord] | None = None
 _busy = threading.local()
@@ -54,43 +78,52 @@ def install(
         return
     bare = _bare = logging.Logger.makeRecord
 
-    def make_record(self: logging.Logger, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = bare(self, *args, **kwargs)
+    def make_record(  # noqa: PLR0913, PLR0917 - as the one it stands for; `*args` would cost every line of the host's
+        self: logging.Logger,
+        name: str,
+        level: int,
+        fn: str,
+        lno: int,
+        msg: object,
+        args: Any,
+        exc_info: Any,
+        func: str | None = None,
+        extra: Mapping[str, object] | None = None,
+        sinfo: str | None = None,
+    ) -> logging.LogRecord:
+        record = bare(self, name, level, fn, lno, msg, args, exc_info, func, extra, sinfo)
         if _hook is not make_record:
             return record
-        given = False
-        if not getattr(_busy, "on", False):
-            _busy.on = True
-            try:
-                context = current()
-                _give(record, context or NOWHERE)
-                given = True
-                if context is not None and sink is not None and not _is_ours(self.name):
+        context = None
+        try:
+            context = current()
+            if context is not None and sink is not None and not getattr(_busy, "on", False) and not _is_ours(name):
+                _busy.on = True  # what the sink logs is not handed to it again
+                try:
                     sink(record, context)
-            except Exception as error:  # noqa: BLE001 - the host's log line goes on
-                guard.failed("joining a log record", error)
-            finally:
-                _busy.on = False
-        if not given:  # a line of the sink itself, or a failure: a format with `%(task_id)s` would raise
-            _give(record, NOWHERE)
+                finally:
+                    _busy.on = False
+        except Exception as error:  # noqa: BLE001 - the host's log line goes on
+            guard.failed("joining a log record", error)
+        found = context or NOWHERE
+        if extra is None and logging.getLogRecordFactory() is logging.LogRecord:
+            # Nothing of the host's can stand there. Five stores: touching `__dict__` would cost five times as much.
+            record.trace_id = found.trace_id
+            record.span_id = found.span_id
+            record.trace_flags = found.trace_flags
+            record.task_id = found.task_id
+            record.session_id = found.session_id
+        else:
+            for key, value in found.fields().items():
+                record.__dict__.setdefault(key, value)  # the host's own win
         return record
 
     _hook = make_record
     logging.Logger.makeRecord = make_record  # type: ignore[method-assign]
 
 
-def _give(record: logging.LogRecord, values: tuple[object, ...]) -> None:
-    give = record.__dict__.setdefault
-    trace_id, span_id, trace_flags, task_id, session_id = values  # no loop: this runs for every line of the host's
-    give(semconv.LOG_TRACE_ID, trace_id)
-    give(semconv.LOG_SPAN_ID, span_id)
-    give(semconv.LOG_TRACE_FLAGS, trace_flags)
-    give(semconv.TASK_ID, task_id)
-    give(semconv.SESSION_ID, session_id)
-
-
 def _is_ours(name: str) -> bool:
-    return name == guard.logger.name or name.startswith(f"{guard.logger.name}.")
+    return name == guard.logger.name or name.startswith(_OURS)
 
 
 def uninstall() -> None:
@@ -133,7 +166,7 @@ class TextFormatter(logging.Formatter):
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         line, ids = self._LINES.get(style, ("", ""))  # an unknown style is the base class's to refuse
-        known = {**dict(zip(FIELDS, NOWHERE, strict=True)), **(defaults or {})}
+        known = {**NOWHERE.fields(), **(defaults or {})}
         super().__init__((fmt or line) + ids, datefmt, style, validate, defaults=known)
 
 
@@ -150,7 +183,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for key, value in zip(FIELDS, NOWHERE, strict=True):
+        for key, value in NOWHERE.fields().items():
             line[key] = _plain(record.__dict__.get(key, value))
         exception = self.formatException(record.exc_info) if record.exc_info else record.exc_text
         if exception:

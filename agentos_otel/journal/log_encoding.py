@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import struct
 import traceback
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from agentos_otel import semconv
-from agentos_otel.journal.encoding import any_value, field, key_value, text
+from agentos_otel.journal.encoding import field, key_value, text
 from agentos_otel.journal.record import varint
 
-_times: Final = struct.Struct("<BQ").pack
-
+_observed: Final = struct.Struct("<BQBQ").pack
 _flags: Final = struct.Struct("<BI").pack
-_SCOPE: Final = field(1, field(1, text(semconv.SCOPE_NAME)))
 _CODE_LINE_NUMBER: Final = "code.line.number"
 _SEVERITIES: Final = ((50, 21), (40, 17), (30, 13), (20, 9), (10, 5))
+_CACHE_LIMIT: Final = 4096
+
+_places: dict[tuple[object, ...], bytes] = {}
 
 
 class Clean(Protocol):
@@ -67,51 +69,66 @@ def _exception(record: logging.LogRecord, clean: Clean) -> tuple[dict[str, str],
     return attributes, message_cut or stack_cut
 
 
-def encode_log(
-    record: logging.LogRecord,
-    *,
-    trace_id: str,
-    span_id: str,
-    trace_flags: int,
-    task_id: str,
-    session_id: str,
-    resource: bytes,
-    clean: Clean,
-) -> tuple[bytes, bool]:
-    """Return a `ResourceLogs` message with one record, and whether its text was cut.
+def _attributes(values: Mapping[str, object]) -> bytes:
+    return b"".join([field(6, key_value(key, value)) for key, value in values.items()])
+
+
+def _place(record: logging.LogRecord) -> bytes:
+    """Return severity, logger, function and line, encoded once for each line of code that logs."""
+    key = (record.name, record.levelno, record.levelname, record.funcName, record.lineno)
+    entry = _places.get(key)
+    if entry is None:
+        values: dict[str, object] = {semconv.LOG_LOGGER_NAME: record.name}
+        if record.funcName:
+            values[semconv.CODE_FUNCTION_NAME] = record.funcName
+        if record.lineno:
+            values[_CODE_LINE_NUMBER] = record.lineno
+        severity = b"\x10" + varint(severity_number(record.levelno)) + field(3, text(str(record.levelname)))
+        entry = severity + _attributes(values)
+        if len(_places) < _CACHE_LIMIT:
+            _places[key] = entry
+    return entry
+
+
+def _body(message: str) -> bytes:
+    """Return the body of a record; most are one short line, whose lengths are one byte each."""
+    encoded = text(message)
+    size = len(encoded)
+    return bytes((0x2A, size + 2, 0x0A, size)) + encoded if size < 0x7E else field(5, field(1, encoded))
+
+
+def encode_context(trace_id: str, span_id: str, trace_flags: int, task_id: str, session_id: str) -> bytes:
+    """Return what all log records of one span share, encoded.
 
     Args:
-        record: The stdlib record.
         trace_id: 32 hex digits.
         span_id: 16 hex digits.
         trace_flags: W3C trace flags.
         task_id: Key of the task.
         session_id: Its session.
-        resource: An encoded `Resource` message.
+    """
+    ids = field(9, bytes.fromhex(trace_id)) + field(10, bytes.fromhex(span_id))
+    return _flags(0x45, trace_flags) + ids + _attributes({semconv.TASK_ID: task_id, semconv.SESSION_ID: session_id})
+
+
+def log_parts(record: logging.LogRecord, context: bytes, clean: Clean) -> tuple[list[bytes], bool]:
+    """Return the fields of a log record, and whether its text was cut.
+
+    Args:
+        record: The stdlib record.
+        context: What `encode_context` gives.
         clean: Cuts and redacts each text of the host's: message, exception, traceback.
     """
     body, was_cut = clean(message_of(record))
-    exception, exception_cut = _exception(record, clean)
-    attributes: dict[str, Any] = {
-        semconv.TASK_ID: task_id,
-        semconv.SESSION_ID: session_id,
-        semconv.LOG_LOGGER_NAME: record.name,
-        **({semconv.CODE_FUNCTION_NAME: record.funcName} if record.funcName else {}),
-        **({_CODE_LINE_NUMBER: record.lineno} if record.lineno else {}),
-        **exception,
-    }
     time_ns = int(record.created * 1e9)
-    encoded = b"".join(
-        (
-            _times(0x09, time_ns),
-            b"\x10" + varint(severity_number(record.levelno)),
-            field(3, text(str(record.levelname))),
-            field(5, any_value(body)),
-            *[field(6, key_value(key, value)) for key, value in attributes.items()],
-            _flags(0x45, trace_flags),
-            field(9, bytes.fromhex(trace_id)),
-            field(10, bytes.fromhex(span_id)),
-            _times(0x59, time_ns),
-        )
-    )
-    return field(1, resource) + field(2, _SCOPE + field(2, encoded)), bool(was_cut or exception_cut)
+    parts = [
+        _observed(0x09, time_ns, 0x59, time_ns),
+        _place(record),
+        _body(body),
+        context,
+    ]
+    if record.exc_info:
+        exception, exception_cut = _exception(record, clean)
+        parts.append(_attributes(exception))
+        was_cut = was_cut or exception_cut
+    return parts, bool(was_cut)

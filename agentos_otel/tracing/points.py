@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
+from opentelemetry.trace import get_current_span
 
 from agentos_otel import guard, semconv
-from agentos_otel.context.current import TASK_KEY
+from agentos_otel.context.current import SPAN_KEY, TASK_KEY
 from agentos_otel.journal.encoding import Link
 from agentos_otel.tracing import joining, paths, recording
 from agentos_otel.tracing import runtime as runtimes
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from agentos_otel.context.attempt import Attempt
     from agentos_otel.tracing.plan import Plan
     from agentos_otel.tracing.runtime import Runtime
-
-# The API's own key for the current span, asked for by its public door: looking the span up by it costs a third of
-# get_current_span(), whose isinstance() goes through an abstract base class.
-_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 
 
 def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | None:
@@ -52,7 +48,7 @@ def _enter_inside(
     if not attempt.sampled and plan.plain and plan.point.kind in ("agent", "tool"):
         return None  # nothing of it would be kept
     name, shape = plan.shape_for(arguments) if plan.point.name_from else (plan.name, plan.shape)
-    parent = context.get(_SPAN_KEY)
+    parent = context.get(SPAN_KEY)
     if type(parent) is Span and parent.attempt is attempt:
         if not parent.started:
             parent.write_start()
@@ -68,7 +64,7 @@ def _enter_inside(
         _tell(runtime, entered, arguments, name)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
-    entered.begin(Context({**context, _SPAN_KEY: span}))
+    entered.begin(Context({**context, SPAN_KEY: span}))
     return entered
 
 
@@ -96,7 +92,7 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
     _tell(runtime, entered, arguments, name)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
-    entered.begin(Context({**context, _SPAN_KEY: span, TASK_KEY: attempt}))
+    entered.begin(Context({**context, SPAN_KEY: span, TASK_KEY: attempt}))
     return entered
 
 

@@ -75,6 +75,8 @@ class Span(Readable, ApiSpan):
     cut = 0
     end_ns = 0
     error_type = ""
+    log_context: Any = None
+    """What `correlation.log_journal` made for the records of this span."""
     status_code = 0
     status_description = ""
     _context: SpanContext | None = None

@@ -15,8 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel.errors import StorageError
 from agentos_otel.journal import encoding, reader
-from agentos_otel.journal.log_encoding import encode_log
-from agentos_otel.journal.record import ENDED_SPAN, FIELDS, STATEMENT, frame
+from agentos_otel.journal.log_encoding import encode_context, log_parts
+from agentos_otel.journal.record import ENDED_SPAN, FIELDS, LOG_RECORD, STATEMENT, frame
 from agentos_otel.store import decode
 from agentos_otel.tracing.limits import cut
 
@@ -55,11 +55,9 @@ def test_a_span_decodes_with_the_official_classes_to_what_was_encoded(
 @given(message=TEXT, level=st.sampled_from([10, 20, 30, 40, 50]))
 def test_a_log_record_decodes_with_the_official_classes(message: str, level: int) -> None:
     record = logging.LogRecord("host", level, "file.py", 3, message.replace("%", "%%"), (), None, "fn")
-    body, was_cut = encode_log(
-        record, trace_id="01" * 16, span_id="02" * 8, trace_flags=1, task_id="t", session_id="s",
-        resource=encoding.resource({"service.name": "x"}), clean=cut,
-    )  # fmt: skip
-    log = ResourceLogs.FromString(body).scope_logs[0].log_records[0]
+    parts, was_cut = log_parts(record, encode_context("01" * 16, "02" * 8, 1, "t", "s"), cut)
+    framed = encoding.SpanEncoder({"service.name": "x"}).record(LOG_RECORD, parts)
+    log = ResourceLogs.FromString(reader.parse(framed).records[0].body).scope_logs[0].log_records[0]
     assert log.body.string_value == cut(record.getMessage())[0]
     assert (log.trace_id.hex(), log.span_id.hex(), log.flags, was_cut) == ("01" * 16, "02" * 8, 1, False)
     assert (log.severity_text, log.severity_number) == (

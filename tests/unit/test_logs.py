@@ -19,17 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 
-from agentos_otel import JsonFormatter, TextFormatter, bootstrap, task
-from agentos_otel.correlation import logs
-from agentos_otel.journal import encoding
-from agentos_otel.journal.log_encoding import encode_log
+from agentos_otel import JsonFormatter, TextFormatter, task
+from agentos_otel.correlation import log_journal, logs
+from agentos_otel.journal import encoding, reader
+from agentos_otel.journal.log_encoding import encode_context, log_parts
+from agentos_otel.journal.record import LOG_RECORD
 from agentos_otel.tracing.limits import cut
 from tests.unit.conftest import Recorder
 
 
 @pytest.fixture
 def joined(recorder: Recorder) -> Iterator[Recorder]:
-    logs.install(bootstrap.log_context, bootstrap.journal_log)
+    logs.install(log_journal.current, log_journal.keep)
     yield recorder
     logs.uninstall()
 
@@ -177,7 +178,7 @@ def test_what_the_sink_logs_has_the_fields_and_is_not_kept(wrapped: Wrapped, str
     wrapped.then = lambda: logger.info("by the sink")
     logger.info("by the host")
     assert wrapped.messages() == ["by the host"]
-    assert out.getvalue() == "|00|by the sink\nt-1|01|by the host\n"
+    assert out.getvalue() == "t-1|01|by the sink\nt-1|01|by the host\n"
 
 
 @pytest.mark.parametrize("name", ["agentos_otel", "agentos_otel.store"])
@@ -315,11 +316,9 @@ def test_the_text_formatters_own_line_and_a_style_that_is_none() -> None:
 
 
 def encoded(record: logging.LogRecord) -> tuple[Any, dict[str, Any], bool]:
-    body, was_cut = encode_log(
-        record, trace_id="01" * 16, span_id="02" * 8, trace_flags=1, task_id="t", session_id="s",
-        resource=encoding.resource({"service.name": "x"}), clean=cut,
-    )  # fmt: skip
-    message = ResourceLogs.FromString(body)
+    parts, was_cut = log_parts(record, encode_context("01" * 16, "02" * 8, 1, "t", "s"), cut)
+    framed = encoding.SpanEncoder({"service.name": "x"}).record(LOG_RECORD, parts)
+    message = ResourceLogs.FromString(reader.parse(framed).records[0].body)
     assert message.resource.attributes[0].value.string_value == "x"
     assert message.scope_logs[0].scope.name == "agentos_otel"
     (log,) = message.scope_logs[0].log_records

@@ -1,0 +1,28 @@
+"""Langfuse, for `calls.py` in a venv of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langfuse import Langfuse, observe, propagate_attributes
+from reference import Null
+
+REQUIRES = ["langfuse"]
+
+_client = Langfuse(public_key="pk-lf-bench", secret_key="sk-lf-bench", host="http://127.0.0.1:9", span_exporter=Null())
+
+
+def root(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a pipeline; its ids go to every observation."""
+
+    def body(*args: Any) -> Any:
+        with propagate_attributes(session_id="sess-0123456789", metadata={"task": "task-0123456789"}):
+            return fn(*args)
+
+    return observe(name="pipeline", capture_input=False, capture_output=False)(body)
+
+
+child = child_async = child_async_generator = observe(name="child", capture_input=False, capture_output=False)
+child_with_payload = observe(name="child")
+flush = _client.flush
