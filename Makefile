@@ -46,9 +46,8 @@ check: lint types test ## what CI runs
 docs: $(VENV)/.dev ## make the reference from the docstrings
 	$(BIN)/python docs/make_reference.py > docs/reference.md
 
-bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run
-	$(BIN)/pip install -q "opentelemetry-exporter-otlp-proto-http<2"
-	$(BIN)/python bench/bench.py
+bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run, three peers beside; BENCH=--save keeps them
+	$(BIN)/python bench/run.py --peers $(BENCH)
 
 lock: ## compile the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --group build -o requirements/base.txt

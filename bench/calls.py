@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE / "adapters")]
 CALLS = 500
 ROUNDS = 31
 ATTRIBUTES = {
-    "agent.name": "planner", "stage": "plan", "gen_ai.system": "anthropic", "gen_ai.request.model": "model-x-large-2026",
+    "agent.name": "planner", "stage": "plan", "gen_ai.system": "x", "gen_ai.request.model": "model-x-large-2026",
     "in": 1234, "out": 567, "cost": 0.0123, "retry": 0, "code.function": "pipeline.stages.plan", "host": "worker-01",
     "kind": "task-0123456789", "turn": "sess-0123456789",
 }  # fmt: skip

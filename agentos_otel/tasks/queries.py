@@ -19,10 +19,20 @@ _OPAQUE: Final = r"""
   | \$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)  # text of PostgreSQL
   | (?P<comment>--[^\n]* | /\*.*?(?:\*/|\Z))
 """
-_PLACEHOLDER: Final = re.compile(_OPAQUE + r"| ::+ | :(?P<name>[A-Za-z_]\w*)", re.VERBOSE | re.DOTALL)
-_SEPARATOR: Final = re.compile(_OPAQUE + r"| (?P<end>;)", re.VERBOSE | re.DOTALL)
-_NAME_LINE: Final = re.compile(r"^--[ \t]*name:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_ONLY_LINE: Final = re.compile(r"^[ \t]*--[ \t]*only:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    # At first use: SQLite takes the queries as they are, and compiling costs each short process 5 ms.
+    return re.compile(f"{_OPAQUE} | {kind}", re.VERBOSE | re.DOTALL)
+
+
+def _placeholder() -> re.Pattern[str]:
+    return _pattern(r"::+ | :(?P<name>[A-Za-z_]\w*)")
+
+
+def _separator() -> re.Pattern[str]:
+    return _pattern(r"(?P<end>;)")
 
 
 def load(text: str) -> dict[str, str]:
@@ -31,14 +41,16 @@ def load(text: str) -> dict[str, str]:
     Raises:
         ValueError: A name is missing, no identifier, given twice, or has no SQL.
     """
-    head, *parts = _NAME_LINE.split(text)
-    if without_comments(head):
-        raise ValueError(f"SQL before the first `-- name:` line: {without_comments(head)[:60]!r}")
+    head, *parts = f"\n{text}".split("\n-- name:")
+    if any(line.strip() and not line.startswith("--") for line in head.split("\n")):
+        raise ValueError(f"SQL before the first `-- name:` line: {head.strip()[:60]!r}")
     found: dict[str, str] = {}
-    for name, body in zip(parts[::2], parts[1::2], strict=True):
+    for part in parts:
+        name, _, body = part.partition("\n")
+        name = name.strip()
         if not name.isidentifier() or name in found:
             raise ValueError(f"a query needs a name of its own that is an identifier, not {name!r}")
-        if not without_comments(body):
+        if all(line.startswith("--") for line in body.split("\n") if line.strip()):
             raise ValueError(f"query {name!r} has no SQL")
         found[name] = body.strip().removesuffix(";").rstrip()
     return found
@@ -55,12 +67,12 @@ def for_postgresql(sql: str) -> tuple[str, tuple[str, ...]]:
         name = match["name"]
         return match[0] if name is None else f"${numbers.setdefault(name, len(numbers) + 1)}"
 
-    return _PLACEHOLDER.sub(number, sql), tuple(numbers)
+    return _placeholder().sub(number, sql), tuple(numbers)
 
 
 def without_comments(sql: str) -> str:
     """Return `sql` without comments and the space around it."""
-    return _SEPARATOR.sub(lambda match: " " if match["comment"] else match[0], sql).strip()
+    return _separator().sub(lambda match: " " if match["comment"] else match[0], sql).strip()
 
 
 def statements(script: str, dialect: str) -> Iterator[str]:
@@ -69,11 +81,11 @@ def statements(script: str, dialect: str) -> Iterator[str]:
     A line `-- only: sqlite` or `-- only: postgresql` before a statement keeps it from the other one.
     """
     start = 0
-    ends = [match.start() for match in _SEPARATOR.finditer(script) if match["end"]]
+    ends = [match.start() for match in _separator().finditer(script) if match["end"]]
     for end in [*ends, len(script)]:
         chunk = script[start:end]
         start = end + 1
-        only = _ONLY_LINE.search(chunk)
+        only = re.search(r"^[ \t]*--[ \t]*only:[ \t]*(\w+)[ \t]*$", chunk, re.MULTILINE)
         sql = without_comments(chunk)
         if sql and (only is None or only[1] == dialect):
             yield sql

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel.errors import StorageError
+from agentos_otel.tasks import sqlite_wal
 from agentos_otel.tasks.migrations import CREATE_TABLE, TABLE
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class SqliteConnection:
         except BaseException:
             self._connection.close()
             raise
+        self._keeps_wal = sqlite_wal.keep(self._connection, path)
         _open.add(self)
 
     def _set_up(self, deadline: Deadline) -> None:
@@ -146,9 +148,13 @@ class SqliteConnection:
 
     def close(self) -> None:
         """Close the connection; never raises."""
+        if self._file == _CLOSED:
+            return
         self._file = _CLOSED
         with suppress(sqlite3.Error):
             self._connection.close()
+        if self._keeps_wal:
+            sqlite_wal.release(self._path)
 
     def _execute(self, sql: str, parameters: Mapping[str, Any], deadline: Deadline) -> sqlite3.Cursor:
         deadline.left()

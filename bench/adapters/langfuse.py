@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
+
+os.environ.update(LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk", LANGFUSE_BASE_URL="http://127.0.0.1:9")
 
 from langfuse import Langfuse, observe, propagate_attributes
 from reference import Null
 
 REQUIRES = ["langfuse"]
 
-_client = Langfuse(public_key="pk-lf-bench", secret_key="sk-lf-bench", host="http://127.0.0.1:9", span_exporter=Null())
+_client = Langfuse(span_exporter=Null())
 
 
 def root(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from agentos_otel.tasks.queries import for_postgresql, load, package_queries, st
 
 
 def test_queries_are_loaded_by_name() -> None:
-    text = "-- about them all\n\n-- name: one\nSELECT 1;\n\n--name:two\n-- why\nSELECT ';'\n"
+    text = "-- about them all\n\n-- name: one\nSELECT 1;\n\n-- name:two\n-- why\nSELECT ';'\n"
     assert load(text) == {"one": "SELECT 1", "two": "-- why\nSELECT ';'"}
 
 
