@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-os.environ.update(LANGFUSE_PUBLIC_KEY="pk", LANGFUSE_SECRET_KEY="sk", LANGFUSE_BASE_URL="http://127.0.0.1:9")
+for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"):
+    os.environ[name] = "bench"
+os.environ["LANGFUSE_BASE_URL"] = "http://127.0.0.1:9"
 
 from langfuse import Langfuse, observe, propagate_attributes
 from reference import Null
