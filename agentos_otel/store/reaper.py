@@ -72,37 +72,48 @@ def reap(journal_dir: Path, host: str, store: TaskStore | None) -> int:
         host: Name of this host; other hosts' runs are left to them.
         store: The task store. Without one the open spans are abandoned, and the rest is for whoever has it.
     """
-    count = 0
-    for path in sorted((journal_dir / "live" / host).glob("*.otlp")):
-        if path.name.count(".") != 1:
-            continue  # a further segment
-        try:
-            count += _Reaping(path, journal_dir, host, store).attempt()
-        except StorageError as error:
-            guard.warn_once("reaper", "dead runs are not finished yet: %s", error)
-            break
-        except OSError as error:
-            guard.warn_once(f"reaper {path}", "the dead run %s cannot be finished: %s", path.stem, error)
-    return count
+    paths = sorted((journal_dir / "live" / host).glob("*.otlp"))
+    reapings = [_Reaping(path, journal_dir, host, store) for path in paths if path.name.count(".") == 1]
+    written: set[Path] = set()
+    # Twice: the root of a dead owner ends after the last record of the other dead, so these are finished first.
+    for last_look in (False, True):
+        for reaping in reapings:
+            try:
+                if reaping.attempt(last_look=last_look):
+                    written.add(reaping.path)
+            except StorageError as error:
+                guard.warn_once("reaper", "dead runs are not finished yet: %s", error)
+                return len(written)
+            except OSError as error:
+                key = f"reaper {reaping.path}"
+                guard.warn_once(key, "the dead run %s cannot be finished: %s", reaping.path.stem, error)
+        reapings = [reaping for reaping in reapings if reaping.owes]
+    return len(written)
 
 
 class _Reaping:
     """The finishing of one run."""
 
     def __init__(self, path: Path, journal_dir: Path, host: str, store: TaskStore | None) -> None:
-        self._path = path
+        self.path = path
+        self.owes = False
         self._live = journal_dir / "live"
         self._host = host
         self._store = store
         self._descriptor = -1
+        self._last_look = False
 
-    def attempt(self) -> bool:
-        """Finish the run if it is dead, as far as that can be done now; whether anything was written."""
-        with _opened(self._path, os.O_RDONLY) as descriptor:
+    def attempt(self, *, last_look: bool) -> bool:
+        """Finish the run if it is dead, as far as that can be done now; whether anything was written.
+
+        `last_look`: other dead runs are finished as far as they can be; a root need not wait for them any more.
+        """
+        self._last_look = last_look
+        with _opened(self.path, os.O_RDONLY) as descriptor:
             last = _last_statement(descriptor, self._segments()[1:])
             if last.get("op") == "run_end" or _is_locked(descriptor) or self._must_wait(last):
                 return False
-        with _opened(self._path, os.O_RDWR | os.O_APPEND) as self._descriptor:
+        with _opened(self.path, os.O_RDWR | os.O_APPEND) as self._descriptor:
             if not self._lock():
                 return False
             segments = self._segments()
@@ -111,8 +122,8 @@ class _Reaping:
             return self._finish(segments)
 
     def _segments(self) -> list[Path]:
-        further = self._path.parent.glob(f"{self._path.stem}.[0-9]*.otlp")
-        return [self._path, *sorted(further, key=lambda path: int(path.name.split(".")[1]))]
+        further = self.path.parent.glob(f"{self.path.stem}.[0-9]*.otlp")
+        return [self.path, *sorted(further, key=lambda path: int(path.name.split(".")[1]))]
 
     def _lock(self) -> bool:
         """Lock the file against other reapers; the writer is dead, so that nobody else holds it for long."""
@@ -131,13 +142,14 @@ class _Reaping:
         """Whether all that is left to do are roots that wait for other runs, some of which live."""
         if last.get("op") != "owes":
             return False
+        self.owes = True
         return self._store is None or all(self._has_others((task, number)) for task, number in last["attempts"])
 
     def _finish(self, segments: list[Path]) -> bool:
         try:
-            run = DeadRun(self._path.stem, segments)
+            run = DeadRun(self.path.stem, segments)
         except StorageError as error:  # of a newer version: its own reaper will come
-            guard.warn_once(f"reaper {self._path}", "the dead run %s cannot be finished: %s", self._path.stem, error)
+            guard.warn_once(f"reaper {self.path}", "the dead run %s cannot be finished: %s", self.path.stem, error)
             return False
         torn = cut_torn_tail(self._descriptor, run.borders[0])
         for segment, border in zip(segments[1:], run.borders[1:], strict=True):
@@ -146,6 +158,7 @@ class _Reaping:
         for body in run.abandoned():
             self._append(ENDED_SPAN, body)
         owed = self._settle(run, self._store) if self._store is not None else sorted(run.owned)
+        self.owes = bool(owed)
         if self._store is None or owed:
             self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
             return True
@@ -182,12 +195,13 @@ class _Reaping:
         if self._store is None:
             return True
         rows = self._store.rows("living_runs", task_id=part[0], attempt=part[1])
-        return any(self._lives(row) for row in rows if row["run_id"] != self._path.stem)
+        return any(self._lives(row) for row in rows if row["run_id"] != self.path.stem)
 
     def _lives(self, row: dict[str, Any]) -> bool:
         path = self._live / row["host"] / f"{row['run_id']}.otlp"
-        # A run of another host, or of another state directory on this one, leaves by itself.
-        return is_alive(path) if row["host"] == self._host and path.exists() else True
+        if row["host"] != self._host or not path.exists():
+            return True  # of another host, or of another state directory on this one: it leaves by itself
+        return not self._last_look or is_alive(path)
 
     def _end(self, run: DeadRun, part: Part, store: TaskStore) -> None:
         """Claim the end of an attempt whose owner this run was."""
