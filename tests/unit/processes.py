@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel import bootstrap
+from agentos_otel.context.resource import host_name
 from agentos_otel.query.document import document
 from agentos_otel.query.workspace import Workspace
 from agentos_otel.settings import Settings
@@ -66,7 +67,7 @@ class Host:
     def __init__(self, state_dir: Path, database_url: str = "", idle_days: float = 14) -> None:
         database_url = database_url or f"sqlite:///{state_dir / 'tasks.db'}"
         self.settings = Settings(state_dir, database_url, idle_days=idle_days)
-        self.live = state_dir / "journal" / "live" / bootstrap.host_name()
+        self.live = state_dir / "journal" / "live" / host_name()
 
     def process(self, carrier: dict[str, str] | None = None) -> Process:
         return Process(self.settings, carrier)

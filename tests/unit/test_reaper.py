@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from agentos_otel import bootstrap, guard, stage, task, tool
+from agentos_otel import guard, stage, task, tool
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
+from agentos_otel.context.resource import host_name
+from agentos_otel.journal.reader import parse
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.query.closing import close
 from agentos_otel.store import reaper
 from agentos_otel.store.dead_run import cut_torn_tail
-from agentos_otel.store.reader import parse
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.decorators import Mark
 from agentos_otel.tracing.joining import end_attempt
@@ -233,8 +234,8 @@ def test_a_run_that_could_not_reach_the_store_is_settled_from_its_journal_alone(
 def test_without_a_task_store_open_spans_are_abandoned_and_the_root_is_for_whoever_has_one(host: Host) -> None:
     killed_in_a_stage(host)
     journals = host.settings.journal_dir
-    assert reaper.reap(journals, bootstrap.host_name(), None) == 1
-    assert reaper.reap(journals, bootstrap.host_name(), None) == 0
+    assert reaper.reap(journals, host_name(), None) == 1
+    assert reaper.reap(journals, host_name(), None) == 0
     assert len(host.ended()) == 2
     assert host.reap() == 1
     assert len(host.ended()) == len(set(host.ended())) == 3
