@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -105,14 +106,8 @@ class Victim:
         self.process.stdin.flush()
 
     def look(self) -> dict[str, Any]:
-        """Look as any command does."""
-        space = bootstrap.open_workspace(self.settings)
-        try:
-            space.refresh()
-            (row,) = space.store.rows("list_tasks", status="", session_id="", phase="", since=0, count=10)
-            return document(space, row["task_id"])
-        finally:
-            space.close()
+        (found,) = all_tasks(self.settings)
+        return found
 
 
 def stages(found: dict[str, Any]) -> dict[str, str]:
@@ -206,3 +201,68 @@ def test_a_record_is_really_cut_by_a_kill_in_the_middle_of_its_write(tmp_path: P
     assert chunk.next_offset < journal.stat().st_size < chunk.next_offset + (256 << 20)
     victim.look()
     assert read_file(journal).next_offset == journal.stat().st_size < 1 << 20
+
+
+@pytest.mark.parametrize("preload", [True, False], ids=["preloaded", "loaded in each worker"])
+def test_gunicorn_replaces_its_workers_and_nothing_is_lost(
+    tmp_path: Path, preload: bool, table: list[list[str]]
+) -> None:
+    state, address = tmp_path / "state", str(tmp_path / "socket")
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--chdir", str(VICTIM.parent), "--bind", f"unix:{address}"),
+        *("--workers", "2", "--max-requests", "5", "--graceful-timeout", "5"),
+        *(["--preload"] if preload else []),
+        "wsgi_app",
+    ]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AGENTOS_OTEL_STATE_DIR": str(state)}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as server:
+        try:
+            answered = [request(address, "/") for _ in range(40)]
+            assert request(address, "/die") == ""
+            answered += [request(address, "/") for _ in range(10)]
+        finally:
+            server.terminate()
+    found = all_tasks(Settings(state, f"sqlite:///{state / 'tasks.db'}"))
+    done = {each["task"]["task_id"]: each for each in found if each["task"]["name"] == "request"}
+    ended = sum(span["status"] == "ok" for each in done.values() for span in each["spans"])
+    begun = sum(span["kind"] == "stage" for each in done.values() for span in each["spans"])
+    logs = sum(len(each["logs"]) for each in done.values())
+    killed = [each for each in done.values() if each["task"]["status"] != "completed"]
+    way = f"gunicorn --max-requests{' --preload' if preload else ''}"
+    dying = ", ".join(span["status"] for span in killed[0]["spans"] if span["kind"] == "stage")
+    table.append([way, f"{ended}/151", f"{begun}/51", f"{logs}/51", f"{len(done)} of 51", "-", f"killed, then {dying}"])
+    assert (ended, begun, logs, len(done)) == (151, 51, 51, 51)
+    assert set(answered) < set(done)
+    assert len(set(answered)) == 50
+    (one,) = killed
+    assert (one["task"]["error_type"], dying) == ("abandoned", "abandoned")
+    assert len({run["run_id"] for each in done.values() for run in each["runs"]}) >= 10
+    assert {run["state"] for each in found for run in each["runs"]} == {"ended"}
+
+
+def request(address: str, path: str) -> str:
+    """Return the body of the answer to a request; waits for the server, empty if it died meanwhile."""
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(address)
+                client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                answer = b"".join(iter(lambda: client.recv(65536), b""))
+            except (FileNotFoundError, ConnectionRefusedError):  # it does not listen yet
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+                continue
+        return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def all_tasks(settings: Settings) -> list[dict[str, Any]]:
+    """Look as any command does."""
+    space = bootstrap.open_workspace(settings)
+    try:
+        space.refresh()
+        rows = space.store.rows("list_tasks", status="", session_id="", phase="", since=0, count=1000)
+        return [document(space, row["task_id"]) for row in rows]
+    finally:
+        space.close()
