@@ -32,8 +32,8 @@ class Keeper(Protocol):
         """The journal of this process."""
         ...
 
-    def do(self, operation: dict[str, Any]) -> bool | None:
-        """Journal an operation and apply it."""
+    def do(self, *operations: dict[str, Any]) -> bool | None:
+        """Journal operations and apply them; the result of the last."""
         ...
 
 

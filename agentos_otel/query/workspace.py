@@ -9,6 +9,8 @@ from typing import Any
 
 from agentos_otel.context.ids import new_run_id
 from agentos_otel.errors import AmbiguousError, NotFoundError
+from agentos_otel.journal.encoding import json_bytes
+from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits
 from agentos_otel.query.closing import close_idle, resource
@@ -57,15 +59,16 @@ class Workspace:
         if written:
             self.index.catch_up()
 
-    def do(self, operation: dict[str, Any]) -> bool | None:
-        """Journal one operation of ours and apply it; an `end` says whether it won the claim.
+    def do(self, *operations: dict[str, Any]) -> bool | None:
+        """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).
 
         Raises:
             StorageError: The store did not take it.
         """
-        operation.setdefault("at", time.time_ns())
-        self.journal.state(operation)
-        return self.store.apply([operation], timeout=10, live=True)[0]
+        for operation in operations:
+            operation.setdefault("at", time.time_ns())
+        self.journal.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+        return self.store.apply(operations, timeout=10, live=True)[-1]
 
     @property
     def journal(self) -> Journal:

@@ -168,9 +168,9 @@ def _bear(runtime: Runtime, attempt: Attempt, name: str, joins: Joins, *, owner:
 def join(runtime: Runtime, attempt: Attempt) -> None:
     """Join an attempt that is there: from the environment, out of a message, or in the child of a fork."""
     attempt.generation = runtime.generation
-    operation = join_operation(runtime, attempt)
-    runtime.journal.state(operation)
-    results = runtime.flush_soon([operation])
+    operations = [join_operation(runtime, attempt)]
+    runtime.say(operations)
+    results = runtime.flush_soon(operations)
     if results and results[0]:
         mark_late(attempt)
 
@@ -223,8 +223,7 @@ def _by_id(
         if fresh:
             write_root_start(runtime, attempt)
         made.append(attempt)
-        for operation in operations:
-            runtime.journal.state(operation)
+        runtime.say(operations)
         return operations
 
     since = now - runtime.options.resume_window_ns
@@ -418,8 +417,7 @@ def end_attempt(
         "at": at,
     }
     operations = [*([] if ended else [end]), leave_operation(runtime, attempt)]
-    for operation in operations:
-        runtime.journal.state(operation)
+    runtime.say(operations)
     results = runtime.flush(operations)
     runtime.open.discard(attempt.root_id)
     if ended or (results and results[0] is False):

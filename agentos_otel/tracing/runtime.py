@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ import opentelemetry.trace
 from agentos_otel import guard, semconv
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
-from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
+from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
 from agentos_otel.model import Operation
 
 if TYPE_CHECKING:
@@ -152,11 +152,14 @@ class Runtime:
         """Id of this process's part in the work."""
         return self.journal.run_id
 
-    def state(self, operations: Iterable[Operation]) -> None:
+    def say(self, operations: Sequence[Operation]) -> None:
+        """Journal operations by one write: a kill must not come between the parts of a birth."""
+        self.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+
+    def state(self, operations: Sequence[Operation]) -> None:
         """Journal operations; SQL gets them with the next transaction, or from the indexer."""
-        for operation in operations:
-            self.journal.write(STATEMENT, json_bytes(operation))
-            self.pending.append(operation)
+        self.say(operations)
+        self.pending.extend(operations)
 
     def sql(self, call: Callable[[float], T]) -> T | None:
         """Return `call(timeout)` on the store, or None where it failed or the breaker is open.

@@ -103,7 +103,7 @@ def fork_that_outlives() -> None:
 
 
 def multiprocess(method: str) -> None:
-    process = multiprocessing.get_context(method).Process(target=child)
+    process = multiprocessing.get_context(method).Process(target=child)  # type: ignore[attr-defined]
     process.start()
     process.join()
 
@@ -131,7 +131,9 @@ def in_the_middle_of_a_record() -> None:
     from agentos_otel.journal.record import STATEMENT
     from agentos_otel.tracing import runtime
 
-    journal = runtime.current().journal
+    here = runtime.current()
+    assert here is not None
+    journal = here.journal
     size, body = journal.path.stat().st_size, bytes(256 << 20)
     threading.Thread(target=journal.write, args=(STATEMENT, body), daemon=True).start()
     while journal.path.stat().st_size == size:
