@@ -264,7 +264,9 @@ def shutdown() -> None:
         return
     guard.guarded("leaving a task", joining.leave_inherited, runtime)
     guard.guarded("storing tasks", runtime.flush)
-    statement = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
+    # What is still open (the stage of a daemon thread, say) will never end: the run is left to the reaper then.
+    end = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
+    statement = None if runtime.open else end
     guard.guarded("ending the journal", runtime.journal.close, statement)
     runtimes.install(None)
 
@@ -278,4 +280,5 @@ def open_workspace(settings: Settings | None = None) -> Workspace:
     from agentos_otel.query.workspace import Workspace
 
     settings = settings or read()
-    return Workspace(settings.state_dir, host_name(), open_store(settings, CLI_WAIT))
+    idle_ns = round(settings.idle_days * 24 * 3600 * 10**9)
+    return Workspace(settings.state_dir, host_name(), open_store(settings, CLI_WAIT), idle_ns)

@@ -39,6 +39,7 @@ class Settings:
         sampler: `OTEL_TRACES_SAMPLER`.
         sampler_ratio: `OTEL_TRACES_SAMPLER_ARG`, 0 to 1.
         service_name: `OTEL_SERVICE_NAME`.
+        idle_days: Days without a word after which a task is ended as abandoned (`AGENTOS_OTEL_IDLE_DAYS`).
     """
 
     state_dir: Path
@@ -51,6 +52,7 @@ class Settings:
     sampler: str = "parentbased_always_on"
     sampler_ratio: float = 1.0
     service_name: str = ""
+    idle_days: float = 14.0
 
     @property
     def journal_dir(self) -> Path:
@@ -97,6 +99,17 @@ def _ratio(environ: Mapping[str, str]) -> float:
     return ratio
 
 
+def _idle_days(environ: Mapping[str, str]) -> float:
+    text = environ.get(semconv.ENV_IDLE_DAYS, "").strip() or "14"
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0
+    if not 0 < days < 36_500:
+        raise ConfigurationError(f"{semconv.ENV_IDLE_DAYS}={text!r} is no number of days above 0: set it to one")
+    return days
+
+
 def default_state_dir() -> Path:
     """Return the user's state directory for this library (platformdirs)."""
     from platformdirs import user_state_path
@@ -127,4 +140,5 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         sampler=sampler,
         sampler_ratio=_ratio(environ),
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
+        idle_days=_idle_days(environ),
     )

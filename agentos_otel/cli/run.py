@@ -169,14 +169,16 @@ def _finish(
     reserved: bool,
 ) -> str:
     """Settle the reservation: taken over or discarded it is another's, else the task is ours and ends here."""
-    claimed = task_file.is_claimed(str(file))
+    claimed = reserved and not task_file.claim(str(file), by=runtime.run_id)
     named = task_file.read(file).get("task_id", attempt.task_id)
-    for path in (file, Path(f"{file}.taken")):
-        path.unlink(missing_ok=True)
-    if reserved:
-        runtime.journal.state({"op": "settled"})
     if reserved and not claimed:
         runtime.state(joining.birth_operations(runtime, attempt, owner=True))
+    if reserved:
+        # After the births and before the files go: a `run` that is killed in between is settled by the reaper.
+        runtime.journal.state({"op": "settled"})
+    for path in (file, Path(f"{file}.taken")):
+        path.unlink(missing_ok=True)
+    if reserved and not claimed:
         status, error = ("completed", None) if code == 0 else ("failed", _error_type(code))
         joining.end_attempt(runtime, attempt, "cancelled" if signalled else status, None if signalled else error)
     elif not reserved:

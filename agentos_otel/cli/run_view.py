@@ -69,7 +69,9 @@ def _attempts(screen: Screen, document: dict[str, Any]) -> None:
         if len(attempts) > 1 or sampled:
             status, error = attempt.get("status"), attempt.get("error_type")
             took = duration(span_of_time(attempt.get("started_ns"), attempt.get("ended_ns")))
-            parts = [f"  attempt {attempt.get('attempt')}: {glyph(status)} {status}", error, took]
+            merged = attempt.get("task_id") not in (None, mapping(document, "task").get("task_id"))
+            of = f" of task {attempt.get('task_id')}, merged" if merged else ""
+            parts = [f"  attempt {attempt.get('attempt')}{of}: {glyph(status)} {status}", error, took]
             text = "  ".join(str(part) for part in (*parts, f"trace {attempt.get('trace_id')}") if part)
             screen.line(text + sampled, style(status))
 

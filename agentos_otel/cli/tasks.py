@@ -1,4 +1,4 @@
-"""`task list | show | artifacts | logs | close | erase`."""
+"""`task list | show | artifacts | logs | close | split | erase`."""
 
 from __future__ import annotations
 
@@ -139,6 +139,17 @@ def close(identifier: str, status: str, as_json: bool) -> None:
         print_json({"schema_version": 1, "task_id": task_id, "status": status})
         return
     click.echo(f"task {task_id} {status}")
+
+
+@task.command()
+@click.argument("identifier")
+def split(identifier: str) -> None:
+    """Undo the merge of a task: IDENTIFIER is the merged one's own id, which `task show` names."""
+    from agentos_otel.query import merging
+
+    with workspace() as space:
+        task_id = merging.split(space, identifier)
+    click.echo(f"task {task_id} stands for itself again")
 
 
 @task.command()

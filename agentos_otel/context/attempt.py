@@ -18,7 +18,10 @@ class Attempt:
         root_name: Name of the root span.
         sampled: Whether spans are recorded at all.
         owned: Whether a point of this process ends the task when it returns.
-        late: Whether this process joined after the root was written.
+        generation: Fork generation of the process that has joined; another one's child, and who took the attempt out
+            of a message, joins at its first point.
+        ended: Whether this process has claimed the attempt's end.
+        late: Whether the root was written before: what begins now comes late.
         remote_parent: Span of another process that our outermost span hangs under, else the root.
         common: The attributes that every span carries.
         shared: The same, encoded.
@@ -31,12 +34,13 @@ class Attempt:
     __slots__ = (
         "common",
         "depth",
+        "ended",
+        "generation",
         "identity",
         "late",
         "links",
         "number",
         "owned",
-        "pid",
         "remote_parent",
         "root_id",
         "root_name",
@@ -80,5 +84,6 @@ class Attempt:
         self.links: list[tuple[bytes, bytes]] = []
         self.depth = 0
         self.state: tuple[str, str] = ("", "")
-        self.pid = 0
+        self.generation = -1
+        self.ended = False
         self.task_file = ""

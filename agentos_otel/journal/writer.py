@@ -120,12 +120,16 @@ class Journal:
         self._segment += 1
         self._file = os.open(self._directory / f"{self.run_id}.{self._segment}{SUFFIX}", _OPEN_FLAGS, 0o600)
 
-    def close(self, statement: Mapping[str, Any]) -> None:
-        """Write the end record, if anything was written at all, and let the lock go."""
+    def close(self, statement: Mapping[str, Any] | None) -> None:
+        """Write the end record, if anything was written at all, and let the lock go.
+
+        Without a statement the run is dead, not ended: the reaper settles what it leaves open.
+        """
         with self._lock:
             if self._locked is None:
                 return
-            self.state(statement)
+            if statement is not None:
+                self.state(statement)
             for descriptor in {self._file, self._locked} - {None}:
                 os.close(descriptor)  # type: ignore[arg-type]
             self._file = self._locked = None

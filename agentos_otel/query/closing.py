@@ -1,58 +1,103 @@
-"""Ends a task by hand: the claim, and its root span in our own journal."""
+"""Ends tasks from outside: by hand, or because nothing has been heard of them for days; each end with its root."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentos_otel import semconv
 from agentos_otel.errors import TransitionError
-from agentos_otel.journal import encoding
 from agentos_otel.journal.record import ENDED_SPAN
+from agentos_otel.store import reaper
+from agentos_otel.store.dead_run import ABANDONED
+from agentos_otel.store.root import root_of
 
 if TYPE_CHECKING:
-    from agentos_otel.query.workspace import Workspace
+    from agentos_otel.journal.writer import Journal
+    from agentos_otel.tasks.store import TaskStore
 
 
-def close(workspace: Workspace, task_id: str, status: str, error_type: str = "") -> None:
+class Keeper(Protocol):
+    """Who changes tasks from outside: a task store, and a journal that says each change first."""
+
+    journal_dir: Path
+    host: str
+    store: TaskStore
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this process."""
+        ...
+
+    def do(self, *operations: dict[str, Any]) -> bool | None:
+        """Journal operations and apply them; the result of the last."""
+        ...
+
+
+def close(
+    keeper: Keeper,
+    task_id: str,
+    status: str,
+    error_type: str = "",
+    at: int | None = None,
+    links: Iterable[tuple[str, str]] = (),
+) -> None:
     """End the latest attempt of a task and write its root; a written root is final.
+
+    Args:
+        keeper: Who ends it.
+        task_id: The task.
+        status: completed, failed or cancelled.
+        error_type: Why it failed.
+        at: When it ended, in Unix nanoseconds; now if None.
+        links: (trace id, span id) for the root beside those that its attempt was begun with.
 
     Raises:
         NotFoundError: There is no such task.
         TransitionError: It has ended already.
     """
-    task = workspace.store.task(task_id)
-    rows = [row for row in workspace.store.rows("list_attempts", task_id=task_id) if row["ended_ns"] is None]
-    if not rows or task["ended_ns"] is not None:
+    task = keeper.store.task(task_id)
+    if task["ended_ns"] is not None:
         raise TransitionError(f"task {task_id} has ended already ({task['status']})")
-    at = time.time_ns()
-    end = {"op": "end", "task_id": task_id, "status": status, "error_type": error_type or None, "at": at}
-    if workspace.do({**end, "attempt": rows[-1]["attempt"], "run_id": workspace.journal.run_id}) is False:
+    end = {"op": "end", "task_id": task_id, "attempt": task["attempt"], "status": status}
+    end.update(error_type=error_type or None, run_id=keeper.journal.run_id, at=at or time.time_ns())
+    if not keeper.do(end):
         raise TransitionError(f"task {task_id} was ended by another process just now")
-    if rows[-1]["sampled"]:
-        workspace.journal.append(_root(workspace, task, rows[-1], end))
+    row = keeper.store.attempt(task_id, task["attempt"])
+    if row is not None and row["attempt_sampled"]:
+        keeper.journal.write(ENDED_SPAN, root_of(row, resource(keeper.host, keeper.journal.run_id), tuple(links)))
 
 
-def _root(workspace: Workspace, task: dict[str, Any], attempt: dict[str, Any], end: dict[str, Any]) -> bytes:
-    encoder = encoding.SpanEncoder({semconv.SERVICE_INSTANCE_ID: workspace.journal.run_id})
-    values: dict[str, Any] = {
-        semconv.TASK_ID: task["task_id"],
-        semconv.SESSION_ID: task["session_id"],
-        semconv.AGENTOS_TASK_ATTEMPT: attempt["attempt"],
-        semconv.AGENTOS_KIND: "task",
-        semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
+def resource(host: str, run_id: str) -> dict[str, Any]:
+    """Return the resource of what a process writes that ends tasks from outside."""
+    return {
+        semconv.SERVICE_NAME: "agentos-otel",
+        semconv.SERVICE_INSTANCE_ID: run_id,
+        semconv.HOST_NAME: host,
     }
-    if end["error_type"]:
-        values[semconv.ERROR_TYPE] = end["error_type"]
-    if end["status"] == "cancelled":
-        values[semconv.AGENTOS_CANCELLED] = True
-    head = encoding.head(
-        bytes.fromhex(attempt["trace_id"]),
-        bytes.fromhex(attempt["root_span_id"]),
-        b"",
-        encoding.name(attempt["root_name"], 1),
-        attempt["started_ns"],
-        max(end["at"], attempt["started_ns"]),
-    )
-    status = encoding.status(2 if end["status"] == "failed" else 0, end["error_type"] or "")
-    return encoder.record(ENDED_SPAN, [head, encoding.attributes(values), status])
+
+
+def close_idle(keeper: Keeper, idle_ns: int) -> int:
+    """End the tasks of which nothing was heard for `idle_ns` nanoseconds, at their last record; returns how many.
+
+    A task whose run lives here is left alone, however long it is silent. Whether a run of another host lives cannot be
+    seen from here: the idle time is what ends its task if that host never comes back.
+    """
+    before, count = time.time_ns() - idle_ns, 0
+    for task in keeper.store.rows("idle_tasks", before=before):
+        runs = keeper.store.rows("runs_of_attempt", task_id=task["task_id"], attempt=task["attempt"])
+        last = max([task["updated_ns"], *(run["left_ns"] or run["started_ns"] for run in runs)])
+        if last >= before or any(_lives_here(keeper, run) for run in runs):
+            continue
+        with contextlib.suppress(TransitionError):  # another process has just done it
+            close(keeper, task["task_id"], "failed", ABANDONED, last)
+            count += 1
+    return count
+
+
+def _lives_here(keeper: Keeper, run: dict[str, Any]) -> bool:
+    path = keeper.journal_dir / "live" / run["host"] / f"{run['run_id']}.otlp"
+    return run["left_ns"] is None and run["host"] == keeper.host and reaper.is_alive(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD
+from agentos_otel.query import linking
 from agentos_otel.query.workspace import Workspace
 from agentos_otel.store import decode, reaper
 
@@ -17,7 +18,7 @@ _HASH_LIMIT: Final = 64 << 20
 
 def task_part(row: dict[str, Any]) -> dict[str, Any]:
     """Return the row of a task as the document has it."""
-    hidden = ("deleted_ns", "owner_run", "attempt")
+    hidden = ("deleted_ns", "owner_run", "attempt", "merged_into", "without_store")
     task = {key: value for key, value in row.items() if key not in hidden}
     task["agent_ids"] = json.loads(row["agent_ids"])
     task["metadata"] = json.loads(row["metadata"])
@@ -25,25 +26,30 @@ def task_part(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
-    """Return everything that is known of a task.
+    """Return everything that is known of a task, and of those that were merged into it.
 
     Raises:
         NotFoundError: There is no such task.
     """
-    store = workspace.store
-    row = store.task(task_id)
-    attempts = store.rows("list_attempts", task_id=task_id)
+    row = workspace.store.task(task_id)
+    ids = [task_id, *(merged["task_id"] for merged in workspace.store.rows("merged_from", task_id=task_id))]
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        return [row for each in ids for row in workspace.store.rows(query, task_id=each)]
+
+    attempts, runs = rows("list_attempts"), rows("list_runs")
     spans, logs = _records(workspace, [attempt["trace_id"] for attempt in attempts])
-    runs = store.rows("list_runs", task_id=task_id)
+    linking.link_attempts(attempts, spans)
+    linking.mark_late(attempts, runs, spans)
     return {
         "schema_version": SCHEMA_VERSION,
         "task": task_part(row),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "runs": [_run(workspace, run) for run in runs],
         "spans": spans,
-        "refs": [_without(ref, "task_id", "trace_id") for ref in store.rows("list_refs", task_id=task_id)],
-        "artifacts": [artifact_part(item) for item in store.rows("list_artifacts", task_id=task_id)],
-        "commits": [_commit(item) for item in store.rows("list_commits", task_id=task_id)],
+        "refs": [_without(ref, "task_id", "trace_id") for ref in rows("list_refs")],
+        "artifacts": [artifact_part(item) for item in rows("list_artifacts")],
+        "commits": [_commit(item) for item in rows("list_commits")],
         "logs": logs,
         "losses": {
             **workspace.index.losses(run["run_id"] for run in runs),
@@ -57,7 +63,7 @@ def _without(row: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _attempt(row: dict[str, Any]) -> dict[str, Any]:
-    attempt = {key: row[key] for key in ("attempt", "trace_id", "root_span_id", "status", "error_type")}
+    attempt = {key: row[key] for key in ("task_id", "attempt", "trace_id", "root_span_id", "status", "error_type")}
     attempt["name"] = row["root_name"]
     attempt["status"] = row["status"] or "open"
     return {
@@ -65,6 +71,7 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
         "started_ns": row["started_ns"],
         "ended_ns": row["ended_ns"],
         "sampled": bool(row["sampled"]),
+        "links": row["links"],
     }
 
 

@@ -149,9 +149,9 @@ class TaskManager:
         def call(workspace: Workspace) -> Task:
             common = {"task_id": task_id, "at": at, "owner_run": ""}
             task = {"op": "task", "name": name, "session_id": session_id or new_session_id(task_id)}
-            workspace.do({**common, **task, "metadata": dict(metadata or {})})
             ids = {"trace_id": new_trace_id().hex(), "root_span_id": new_span_id().hex()}
-            workspace.do({**common, **ids, "op": "attempt", "attempt": 1, "root_name": f"task {name}"})
+            attempt = {**ids, "op": "attempt", "attempt": 1, "root_name": f"task {name}"}
+            workspace.do({**common, **task, "metadata": dict(metadata or {})}, {**common, **attempt})
             return _task(workspace.store.task(task_id))
 
         return self._with(call)  # type: ignore[no-any-return]

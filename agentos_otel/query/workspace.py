@@ -9,8 +9,12 @@ from typing import Any
 
 from agentos_otel.context.ids import new_run_id
 from agentos_otel.errors import AmbiguousError, NotFoundError
+from agentos_otel.journal.encoding import json_bytes
+from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits
+from agentos_otel.query.closing import close_idle, resource
+from agentos_otel.query.merging import merge_births
 from agentos_otel.store import reaper
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.store import TaskStore
@@ -27,11 +31,13 @@ class Workspace:
         state_dir: The state directory.
         host: Name of this host, whose dead runs are finished here.
         store: The task store.
+        idle_ns: Nanoseconds without a word after which a task is ended as abandoned.
     """
 
     state_dir: Path
     host: str
     store: TaskStore
+    idle_ns: int = 14 * 24 * 3600 * 10**9
 
     def __post_init__(self) -> None:
         """Open the index."""
@@ -44,21 +50,25 @@ class Workspace:
         self._journal: Journal | None = None
 
     def refresh(self) -> None:
-        """Finish dead runs, then read what the journals have grown by."""
+        """Read what the journals have grown by, and finish what nobody else will: dead runs, lone and idle tasks."""
         births.sweep(self.state_dir)
-        reaper.reap(self.journal_dir, self.host, self.store)
-        self.index.catch_up()
+        self.index.catch_up()  # first: the reaper asks the task store who else is in an attempt
+        written = reaper.reap(self.journal_dir, self.host, self.store)
         commits.take_in(self.state_dir, self.store)
+        written += merge_births(self) + close_idle(self, self.idle_ns)
+        if written:
+            self.index.catch_up()
 
-    def do(self, operation: dict[str, Any]) -> bool | None:
-        """Journal one operation of ours and apply it; an `end` says whether it won the claim.
+    def do(self, *operations: dict[str, Any]) -> bool | None:
+        """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).
 
         Raises:
             StorageError: The store did not take it.
         """
-        operation.setdefault("at", time.time_ns())
-        self.journal.state(operation)
-        return self.store.apply([operation], timeout=10)[0]
+        for operation in operations:
+            operation.setdefault("at", time.time_ns())
+        self.journal.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+        return self.store.apply(operations, timeout=10, live=True)[-1]
 
     @property
     def journal(self) -> Journal:
@@ -66,7 +76,8 @@ class Workspace:
         if self._journal is None:
 
             def statement(run_id: str) -> dict[str, Any]:
-                return {"op": "run", "run_id": run_id, "program": "agentos-otel", "host": self.host}
+                said = {"op": "run", "run_id": run_id, "program": "agentos-otel", "host": self.host}
+                return {**said, "resource": resource(self.host, run_id), "at": time.time_ns()}
 
             self._journal = Journal(self.journal_dir / "live" / self.host, new_run_id, statement)
         return self._journal

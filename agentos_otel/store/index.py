@@ -158,7 +158,7 @@ class Index:
 
     def _project(self, operations: list[dict[str, Any]]) -> None:
         """Bring the task store up to date with what its processes could not tell it in time."""
-        from agentos_otel.tasks.store import APPLY
+        from agentos_otel.tasks.operations import APPLY
 
         known = [operation for operation in operations if operation.get("op") in APPLY]
         if self._store is None or not known:

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _inherited: dict[int, Attempt] = {}  # by pid: what the environment gave this process
 _lock = threading.Lock()
 
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and is not here to release it
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
 Joins = Sequence[tuple[str, str]]
 """Ids of a point that may adopt it into a task, as (kind, value), in the map's order."""
 
@@ -90,8 +98,13 @@ def share(attempt: Attempt) -> Attempt:
     return attempt
 
 
-def birth_operations(runtime: Runtime, attempt: Attempt, *, owner: bool) -> list[Operation]:
-    """Return the operations that write a new task, its first attempt and this run into the store."""
+def birth_operations(
+    runtime: Runtime, attempt: Attempt, *, owner: bool, without_store: bool = False
+) -> list[Operation]:
+    """Return the operations that write a new task, its first attempt and this run into the store.
+
+    `without_store`: the store could not be asked who produced the ids of the birth; readers may merge the task then.
+    """
     owner_run = runtime.run_id if owner else ""
     common: dict[str, Any] = {"task_id": attempt.task_id, "at": attempt.root_start_ns, "owner_run": owner_run}
     return [
@@ -101,6 +114,7 @@ def birth_operations(runtime: Runtime, attempt: Attempt, *, owner: bool) -> list
             "session_id": attempt.session_id,
             "name": attempt.root_name.removeprefix(semconv.SPAN_NAME_PREFIX["task"]),
             "namespace": runtime.options.namespace,
+            **({"without_store": True} if without_store else {}),
         },
         attempt_operation(runtime, attempt, owner_run),
         join_operation(runtime, attempt),
@@ -118,6 +132,7 @@ def attempt_operation(runtime: Runtime, attempt: Attempt, owner_run: str) -> Ope
         "root_name": attempt.root_name,
         "owner_run": owner_run,
         "sampled": attempt.sampled,
+        "links": [(trace_id.hex(), span_id.hex()) for trace_id, span_id in attempt.links],
         "at": attempt.root_start_ns,
     }
 
@@ -141,12 +156,29 @@ def _bear(runtime: Runtime, attempt: Attempt, name: str, joins: Joins, *, owner:
     """Write a new task before any work: its root's start, then its rows."""
     attempt.root_name = name
     attempt.owned = owner
-    attempt.pid = os.getpid()
+    attempt.generation = runtime.generation
     share(attempt)
     write_root_start(runtime, attempt)
-    runtime.state([*birth_operations(runtime, attempt, owner=owner), *_born(attempt, joins)])
+    alone = bool(joins) and runtime.store is None
+    runtime.state([*birth_operations(runtime, attempt, owner=owner, without_store=alone), *_born(attempt, joins)])
     runtime.flush_soon()
     return attempt
+
+
+def join(runtime: Runtime, attempt: Attempt) -> None:
+    """Join an attempt that is there: from the environment, out of a message, or in the child of a fork."""
+    attempt.generation = runtime.generation
+    operations = [join_operation(runtime, attempt)]
+    runtime.say(operations)
+    results = runtime.flush_soon(operations)
+    if results and results[0]:
+        mark_late(attempt)
+
+
+def mark_late(attempt: Attempt) -> None:
+    """Let the spans that begin from now on say that the root of their trace was written before."""
+    attempt.late = True
+    share(attempt)
 
 
 def _by_id(
@@ -165,7 +197,7 @@ def _by_id(
     now = now_ns()
     made: list[Attempt] = []
 
-    def bear(row: Row | None) -> Sequence[Operation]:
+    def bear(row: Row | None, *, without_store: bool = False) -> Sequence[Operation]:
         if row is None:
             inherited = _from_environment(runtime)
             if inherited is not None and reserved is None:
@@ -179,26 +211,26 @@ def _by_id(
                 attempt = winner
                 operations = [join_operation(runtime, attempt)]
             else:
-                operations = [*birth_operations(runtime, attempt, owner=attempt.owned), *_born(attempt, joins)]
+                operations = birth_operations(runtime, attempt, owner=attempt.owned, without_store=without_store)
+                operations += _born(attempt, joins)
         else:
             attempt = _adopted(row, now)
             fresh = row["attempt_ended_ns"] is not None
             operations = [attempt_operation(runtime, attempt, "")] if fresh else []
             operations.append(join_operation(runtime, attempt))
         share(attempt)
-        attempt.pid = os.getpid()
+        attempt.generation = runtime.generation
         if fresh:
             write_root_start(runtime, attempt)
         made.append(attempt)
-        for operation in operations:
-            runtime.journal.state(operation)
+        runtime.say(operations)
         return operations
 
     since = now - runtime.options.resume_window_ns
     ids = [value for _, value in joins]
     row = runtime.sql(lambda wait: store.join_or_bear(ids, runtime.options.namespace, since, bear, wait))
     if not made and _from_environment(runtime) is None:
-        runtime.pending += bear(None)  # SQL did not answer in time: the indexer will tell it
+        runtime.pending += bear(None, without_store=True)  # SQL did not answer in time: the indexer will tell it
     return (made[0] if made else None), row is not None
 
 
@@ -235,6 +267,12 @@ def _adopted(row: Row, now: int) -> Attempt:
     )
     if ended:
         attempt.links.append((previous_trace, previous_root))
+    elif row["attempt_links"] != "[]":
+        import json  # here: most attempts have none, and it is on the way of `import agentos_otel`
+
+        attempt.links = [
+            (bytes.fromhex(trace), bytes.fromhex(span)) for trace, span in json.loads(row["attempt_links"])
+        ]
     return attempt
 
 
@@ -251,8 +289,7 @@ def _from_environment(runtime: Runtime) -> Attempt | None:
                 return None
             _inherited.clear()
             _inherited[os.getpid()] = attempt
-            runtime.state([join_operation(runtime, attempt)])
-            runtime.flush_soon()
+            join(runtime, attempt)
         return attempt
 
 
@@ -264,7 +301,7 @@ def _inherit(runtime: Runtime, path: str) -> Attempt | None:
     if attempt is None or (inherited.trace_id and attempt.trace_hex != inherited.trace_id):
         attempt = _look_up(runtime, inherited.task_id) if not inherited.trace_id else _bare(runtime)
     if attempt is not None:
-        attempt.pid = os.getpid()
+        attempt.generation = runtime.generation
         if inherited.span_id and attempt.trace_hex == inherited.trace_id:
             attempt.remote_parent = bytes.fromhex(inherited.span_id)
         share(attempt)
@@ -290,7 +327,7 @@ def _look_up(runtime: Runtime, task_id: str) -> Attempt | None:
         return None
     attempt = _adopted(row, now_ns())
     if attempt.number != row["attempt"]:
-        attempt.pid = os.getpid()
+        attempt.generation = runtime.generation
         share(attempt)
         write_root_start(runtime, attempt)
         runtime.state([attempt_operation(runtime, attempt, "")])
@@ -354,6 +391,7 @@ def write_root_start(runtime: Runtime, attempt: Attempt) -> None:
     span = root_span(runtime, attempt)
     span.note(semconv.AGENTOS_RESERVED, True)
     span.write_start()
+    runtime.open.discard(span.span_id)  # it may stay reserved when this process ends
 
 
 def end_attempt(
@@ -366,24 +404,24 @@ def end_attempt(
     A store that does not answer cannot refuse: the journal then has the end, and this process writes the root.
     """
     error_type = error if isinstance(error, str) else qualified_name(type(error)) if error is not None else ""
-    at = now_ns()
-    runtime.state(
-        [
-            {
-                "op": "end",
-                "task_id": attempt.task_id,
-                "attempt": attempt.number,
-                "status": status,
-                "error_type": error_type or None,
-                "run_id": runtime.run_id,
-                "at": at,
-            },
-            leave_operation(runtime, attempt),
-        ]
-    )
-    results = runtime.flush()
-    if results is not None and results[-2] is False:
-        return
+    with _lock:
+        ended, attempt.ended = attempt.ended, True
+    at = max(now_ns(), attempt.root_start_ns)  # the clock of the host that began it may be ahead
+    end = {
+        "op": "end",
+        "task_id": attempt.task_id,
+        "attempt": attempt.number,
+        "status": status,
+        "error_type": error_type or None,
+        "run_id": runtime.run_id,
+        "at": at,
+    }
+    operations = [*([] if ended else [end]), leave_operation(runtime, attempt)]
+    runtime.say(operations)
+    results = runtime.flush(operations)
+    runtime.open.discard(attempt.root_id)
+    if ended or (results and results[0] is False):
+        return  # another thread, or another process
     if root is None:
         root = root_span(runtime, attempt)
         if status == "failed":
@@ -392,6 +430,7 @@ def end_attempt(
             root.note(semconv.AGENTOS_CANCELLED, True)
         root.end(at)
     root.end()
+    mark_late(attempt)
 
 
 def leave_operation(runtime: Runtime, attempt: Attempt) -> Operation:

@@ -47,6 +47,8 @@ def _enter_inside(
 ) -> Entered | None:
     if not attempt.sampled and plan.plain and plan.point.kind in ("agent", "tool"):
         return None  # nothing of it would be kept
+    if attempt.generation != runtime.generation:
+        joining.join(runtime, attempt)
     name, shape = plan.shape_for(arguments) if plan.point.name_from else (plan.name, plan.shape)
     parent = context.get(SPAN_KEY)
     if type(parent) is Span and parent.attempt is attempt:
@@ -82,6 +84,7 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
         span = Span(runtime, attempt, plan.root_shape(attempt.root_name, name), b"", attempt.root_id)
         span.start_ns = attempt.root_start_ns
         span.started = True
+        runtime.open.add(span.span_id)
         span.own_links = [Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links] or None
     else:
         span = Span(runtime, attempt, shape, attempt.remote_parent)
@@ -121,11 +124,12 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
         status = joining.PHASE_STATUS.get(name, "executing")
         if attempt.state != (status, phase):
             attempt.state = (status, phase)
-            operations.append(
-                {"op": "state", "task_id": attempt.task_id, "status": status, "phase": phase, "at": span.start_ns}
-            )
+            operations.append({"status": status, "phase": phase})
     elif entered.owner:
-        operations.append({"op": "state", "task_id": attempt.task_id, "status": "executing", "at": span.start_ns})
+        operations.append({"status": "executing"})
+    for operation in operations:
+        said = {"op": "state", "run_id": runtime.run_id, "task_id": attempt.task_id, "at": span.start_ns}
+        operation.update(said)
     refs = recording.refs(point, arguments, produced=False)
     if point.task and (host := next(iter(paths.ids_at(point.task, arguments)), None)):
         refs.append((semconv.REF_HOST_TASK, host, "consumed"))

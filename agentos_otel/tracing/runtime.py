@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ import opentelemetry.trace
 from agentos_otel import guard, semconv
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
-from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
+from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
 from agentos_otel.model import Operation
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class Runtime:
         """Make the encoder, and make both anew in a fork's child."""
         self.write, self.append = self.journal.write, self.journal.append
         self.encoder = self.new_encoder(self.journal.run_id)
+        self.open: set[bytes] = set()  # ids of spans whose start is written and whose end is not
         self.sink: Callable[[Any], None] = self._journal_span
         self._provider: Any = None
         self._retry_at = 0.0
@@ -118,6 +119,7 @@ class Runtime:
     def _after_fork(self) -> None:
         self.generation += 1
         self.pending = []
+        self.open = set()
         self.encoder = self.new_encoder(self.journal.run_id)
 
     def _journal_span(self, span: Any) -> None:
@@ -150,11 +152,14 @@ class Runtime:
         """Id of this process's part in the work."""
         return self.journal.run_id
 
-    def state(self, operations: Iterable[Operation]) -> None:
+    def say(self, operations: Sequence[Operation]) -> None:
+        """Journal operations by one write: a kill must not come between the parts of a birth."""
+        self.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+
+    def state(self, operations: Sequence[Operation]) -> None:
         """Journal operations; SQL gets them with the next transaction, or from the indexer."""
-        for operation in operations:
-            self.journal.write(STATEMENT, json_bytes(operation))
-            self.pending.append(operation)
+        self.say(operations)
+        self.pending.extend(operations)
 
     def sql(self, call: Callable[[float], T]) -> T | None:
         """Return `call(timeout)` on the store, or None where it failed or the breaker is open.
@@ -176,20 +181,29 @@ class Runtime:
         self._failures = 0
         return result
 
-    def flush(self) -> list[bool | None] | None:
-        """Apply what is pending in one transaction; None if SQL did not take it (the journal has it)."""
-        if not self.pending:
-            return []
-        operations, self.pending = self.pending, []
-        store = self.store
-        return self.sql(lambda timeout: store.apply(operations, timeout)) if store else None
+    def flush(self, last: Sequence[Operation] = ()) -> list[bool | None] | None:
+        """Apply what is pending, then `last`, in one transaction.
 
-    def flush_soon(self) -> None:
+        Args:
+            last: Operations that are journaled already. They are not put among the pending ones, where another thread
+                could take them, and their results with them.
+
+        Returns:
+            The results of `last`; None if SQL did not take it (the journal has it).
+        """
+        before, self.pending = self.pending, []
+        operations, store = [*before, *last], self.store
+        if not operations:
+            return []
+        results = self.sql(lambda timeout: store.apply(operations, timeout, live=True)) if store else None
+        return results[len(before) :] if results is not None else None
+
+    def flush_soon(self, last: Sequence[Operation] = ()) -> list[bool | None] | None:
         """Apply what is pending; from a short-lived thread where an event loop runs here, which must not wait."""
         if on_event_loop():
-            threading.Thread(target=guard.guarded, args=("storing a task", self.flush), daemon=True).start()
-        else:
-            self.flush()
+            threading.Thread(target=guard.guarded, args=("storing a task", self.flush, last), daemon=True).start()
+            return None
+        return self.flush(last)
 
 
 def on_event_loop() -> bool:

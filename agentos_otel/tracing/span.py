@@ -248,6 +248,8 @@ class Span(Readable, ApiSpan):
         if self.end_ns or self.generation != runtime.generation:
             return
         self.end_ns = end_time or _ANCHOR + _clock()
+        if self.started:
+            runtime.open.discard(self.span_id)
         if self.attempt.sampled:
             try:
                 runtime.sink(self)
@@ -258,6 +260,7 @@ class Span(Readable, ApiSpan):
         """Write the start record, once: from here on the span cannot become an orphan's missing parent."""
         if not self.started and self.attempt.sampled and not self.end_ns:
             self.started = True
+            self.runtime.open.add(self.span_id)
             self.runtime.append(self.record(STARTED_SPAN, 0))
 
     def record(self, field: int, end_ns: int) -> bytes:

@@ -44,11 +44,7 @@ def write(path: Path, fields: Mapping[str, str]) -> None:
 
 def read(path: str | Path) -> dict[str, str]:
     """Return the fields of the file; empty if it is gone or unreadable."""
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms of import
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError, ValueError):
-        return {}
+    lines = _text(path).splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
@@ -68,13 +64,37 @@ def attempt_of(fields: Mapping[str, str]) -> Attempt | None:
     return None
 
 
-def claim(path: str) -> bool:
-    """Take the reservation of a `run` over; exactly one caller gets True, in whatever process."""
+def claim(path: str, by: str = "") -> bool:
+    """Take the reservation of a `run` over; exactly one caller gets True, in whatever process.
+
+    A `by` is kept with the claim, and the same one may claim again: a reaper that was killed before it had used its
+    claim is followed by another.
+    """
+    taken = f"{path}.taken"
+    mine = f"{taken}.{by or os.getpid()}"
     try:
-        os.close(os.open(f"{path}.taken", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, by.encode())
+        finally:
+            os.close(descriptor)
+        os.link(mine, taken)  # with its content at once, unlike O_EXCL
+    except FileExistsError:
+        return bool(by) and _text(taken) == by
     except OSError:
         return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(mine)  # noqa: PTH108 - pathlib costs 5 ms of import
     return True
+
+
+def _text(path: str | Path) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 5 ms of import
+            return file.read()
+    except (OSError, UnicodeDecodeError, ValueError):
+        return ""
 
 
 def is_claimed(path: str) -> bool:

@@ -1,0 +1,45 @@
+"""What is known only after a span was written: the attempt that followed, and that a run stayed beyond the end.
+
+A written root is final. So an earlier attempt cannot name the later one, nor a span the end that came while it ran; the
+document says both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+from agentos_otel import semconv
+
+
+def link_attempts(attempts: list[dict[str, Any]], spans: list[dict[str, Any]]) -> None:
+    """Replace the `links` of the attempts' rows by links both ways, and give the earlier roots theirs.
+
+    Args:
+        attempts: Rows of attempts, those of one task in order.
+        spans: Spans of their traces.
+    """
+    for attempt in attempts:
+        given = json.loads(attempt["links"])
+        attempt["links"] = [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in given]
+    roots = {(span["trace_id"], span["span_id"]): span for span in spans if span["parent_span_id"] is None}
+    for earlier, later in itertools.pairwise(attempts):
+        if earlier["task_id"] == later["task_id"]:
+            link = {"trace_id": later["trace_id"], "span_id": later["root_span_id"]}
+            root = roots.get((earlier["trace_id"], earlier["root_span_id"]))
+            for links in (earlier["links"], *([root["links"]] if root else [])):
+                if link not in links:
+                    links.append(link)
+
+
+def mark_late(attempts: list[dict[str, Any]], runs: list[dict[str, Any]], spans: list[dict[str, Any]]) -> None:
+    """Set `agentos.late` on the spans of late runs that had not ended when the root of their trace was written."""
+    ended = {attempt["trace_id"]: attempt["ended_ns"] for attempt in attempts if attempt["ended_ns"] is not None}
+    traces = {(attempt["task_id"], attempt["attempt"]): attempt["trace_id"] for attempt in attempts}
+    late = {(run["run_id"], traces.get((run["task_id"], run["attempt"]))) for run in runs if run["late"]}
+    for span in spans:
+        if (span["run_id"], span["trace_id"]) in late and span["parent_span_id"] is not None:
+            end = ended.get(span["trace_id"])
+            if end is not None and (span["end_ns"] is None or span["end_ns"] > end):
+                span["attributes"][semconv.AGENTOS_LATE] = True

@@ -1,0 +1,190 @@
+"""What the journal of a dead run says: the spans it left open, the tasks it was in, the ends it owes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
+
+from agentos_otel import semconv
+from agentos_otel.journal import reader
+from agentos_otel.journal.record import CHECK_SIZE, ENDED_SPANS, LOG_RECORD, STARTED_SPAN, STATEMENT, TAGS
+from agentos_otel.model import Operation
+from agentos_otel.store import decode
+
+ABANDONED: Final = "abandoned"
+_CHUNK: Final = 4 << 20
+
+Part = tuple[str, int]
+"""A task id and the number of an attempt."""
+
+
+class DeadRun:
+    """One reading of all segments of a run.
+
+    Only what is unfinished is kept, so that the journal of a server which ended a million tasks fits into memory.
+
+    Attributes:
+        open: Start records of the spans that have no end, by trace id and span id; the reserved roots are not among
+            them, since they follow their attempt.
+        parts: Attempts that it has joined and not left.
+        owned: Attempts that it should end and has not, as far as its journal says.
+        claims: Ends that it has claimed whose root it has not been seen to write.
+        roots: Ids of the roots that it has written.
+        operations: What it has said of the tasks that are unfinished, in order.
+        reservation: The statement by which `run` reserved a task that nobody has taken over yet, or None.
+        resource: Its resource.
+        last_ns: Time of its last record, by its own clock.
+        borders: Per segment where the last intact record ends.
+    """
+
+    def __init__(self, run_id: str, segments: Sequence[Path]) -> None:
+        self.run_id = run_id
+        self.open: dict[bytes, bytes] = {}
+        self.parts: set[Part] = set()
+        self.owned: set[Part] = set()
+        self.claims: dict[Part, Operation] = {}
+        self.roots: set[str] = set()
+        self.reservation: dict[str, Any] | None = None
+        self.resource: dict[str, Any] = {semconv.SERVICE_INSTANCE_ID: run_id}
+        self.last_ns = 0
+        self.borders: list[int] = []
+        self._born: dict[Part, str] = {}
+        self._unsampled: set[Part] = set()
+        self._said: dict[str, list[Operation]] = {}
+        for segment in segments:
+            self._read(segment)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """What the run has said of the tasks that are unfinished."""
+        tasks = {task_id for task_id, _ in (*self.parts, *self.owned, *self.claims)}
+        return [op for task_id in sorted(tasks) for op in self._said.get(task_id, ())]
+
+    def _read(self, segment: Path) -> None:
+        offset = 0
+        while True:
+            chunk = reader.read_file(segment, offset, limit=_CHUNK)
+            for record in chunk.records:
+                self._take(record)
+            if chunk.next_offset == offset:
+                break
+            offset = chunk.next_offset
+        self.borders.append(offset)
+
+    def _take(self, record: reader.Record) -> None:
+        if record.field == STATEMENT:
+            self._take_statement(decode.statement(record.body))
+        elif record.field == LOG_RECORD:
+            for scope in ResourceLogs.FromString(record.body).scope_logs:
+                self._saw(*(log.time_unix_nano for log in scope.log_records))
+        else:
+            for span in spans_of(ResourceSpans.FromString(record.body)):
+                self._saw(span.start_time_unix_nano, span.end_time_unix_nano)
+                key = span.trace_id + span.span_id
+                if record.field in ENDED_SPANS:
+                    self.open.pop(key, None)
+                    if not span.parent_span_id:
+                        self._wrote_root(span.span_id.hex())
+                elif record.field == STARTED_SPAN and not _is_reserved(span):
+                    self.open[key] = record.body
+
+    def _saw(self, *times: int) -> None:
+        self.last_ns = max(self.last_ns, *times)
+
+    def _wrote_root(self, root_id: str) -> None:
+        self.roots.add(root_id)
+        for part in [part for part in self.claims if self._born.get(part) == root_id]:
+            del self.claims[part]
+            self._forget(part)
+            self.roots.discard(root_id)
+
+    def _take_statement(self, said: dict[str, Any]) -> None:
+        at = said.get("at")
+        if isinstance(at, int):
+            self._saw(at)
+        op, part = said.get("op"), (said.get("task_id", ""), said.get("attempt", 0))
+        if op == "run":
+            self.resource = said.get("resource") or self.resource
+        elif op == "reserved":
+            self.reservation = said
+        elif op == "settled":
+            self.reservation = None
+        elif op == "owes":
+            pass
+        elif part[0]:
+            self.say(said, part)
+
+    def say(self, operation: Operation, part: Part) -> None:
+        """Take in an operation of this run on a task."""
+        op = operation["op"]
+        self._said.setdefault(part[0], []).append(operation)
+        if op == "join":
+            self.parts.add(part)
+        elif op == "attempt":
+            self._born[part] = operation["root_span_id"]
+            if operation.get("owner_run") == self.run_id:
+                self.owned.add(part)
+            if not operation.get("sampled", True):
+                self._unsampled.add(part)
+        elif op == "end":
+            self.owned.discard(part)
+            if part not in self._unsampled:
+                self.claims[part] = operation
+        elif op == "leave":
+            self.parts.discard(part)
+            if part not in self.claims and part not in self.owned:
+                self._forget(part)
+
+    def _forget(self, part: Part) -> None:
+        """Drop what was said of a task that is finished as far as this run goes: the indexer tells it."""
+        self._said.pop(part[0], None)
+        self._born.pop(part, None)
+        self._unsampled.discard(part)
+
+    def abandoned(self) -> Iterator[bytes]:
+        """Yield the open spans, ended under their own ids at the time of the last record."""
+        for body in self.open.values():
+            message = ResourceSpans.FromString(body)
+            for span in spans_of(message):
+                span.end_time_unix_nano = max(self.last_ns, span.start_time_unix_nano)
+                span.status.code = Status.STATUS_CODE_ERROR
+                span.status.message = "the process ended without ending this span"
+                span.attributes.add(key=semconv.ERROR_TYPE).value.string_value = ABANDONED
+            yield message.SerializeToString()
+
+
+def spans_of(message: ResourceSpans) -> Iterator[Span]:
+    """Yield the spans of a message."""
+    for scope in message.scope_spans:
+        yield from scope.spans
+
+
+def _is_reserved(span: Span) -> bool:
+    return any(pair.key == semconv.AGENTOS_RESERVED for pair in span.attributes)
+
+
+def cut_torn_tail(descriptor: int, border: int) -> int:
+    """Cut what a kill in the middle of `write()` has left after `border`; returns how many bytes.
+
+    Only the beginning of a record that was not finished is cut. Anything else is damage: it stays, and readers count
+    it.
+    """
+    size = os.fstat(descriptor).st_size
+    head = os.pread(descriptor, 11, border)
+    if not head or head[:1] not in TAGS.values():
+        return 0
+    length, shift = 0, 0
+    for position, byte in enumerate(head[1:], 2):
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            if border + position + length + CHECK_SIZE <= size:
+                return 0
+            break
+    os.ftruncate(descriptor, border)
+    return size - border
