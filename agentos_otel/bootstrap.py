@@ -79,7 +79,6 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
     journal = Journal(
         settings.journal_dir / "live" / resource.host, new_run_id, lambda run_id: resource.statement(run_id, now_ns())
     )
-    foreign = carriers.parse_traceparent(environ.get(semconv.W3C_TRACEPARENT, ""))
     inherited = carriers.inherited_from(environ)
     options = Options(
         state_dir=settings.state_dir,
@@ -91,7 +90,8 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
         trailers=settings.trailers,
         program=resource.program,
         host=resource.host,
-        foreign_parent=(bytes.fromhex(foreign[0]), bytes.fromhex(foreign[1])) if foreign and not inherited else None,
+        foreign=None if inherited else carriers.foreign_parent(environ),
+        parent_from_environment=settings.parent_from_environment,
     )
     try:
         store = open_store(settings, SQL_WAIT)

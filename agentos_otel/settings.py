@@ -39,6 +39,8 @@ class Settings:
         sampler: `OTEL_TRACES_SAMPLER`.
         sampler_ratio: `OTEL_TRACES_SAMPLER_ARG`, 0 to 1.
         service_name: `OTEL_SERVICE_NAME`.
+        parent_from_environment: A foreign `TRACEPARENT` is the parent of a task that begins here, not a link
+            (`AGENTOS_OTEL_PARENT=env`).
         idle_days: Days without a word after which a task is ended as abandoned (`AGENTOS_OTEL_IDLE_DAYS`).
     """
 
@@ -52,6 +54,7 @@ class Settings:
     sampler: str = "parentbased_always_on"
     sampler_ratio: float = 1.0
     service_name: str = ""
+    parent_from_environment: bool = False
     idle_days: float = 14.0
 
     @property
@@ -86,6 +89,13 @@ def _capture(environ: Mapping[str, str]) -> bool:
     if genai in ("span_only", "event_only", "span_and_event"):
         return True
     return _flag(environ, semconv.ENV_CAPTURE) or (genai in _TRUE)
+
+
+def _parent(environ: Mapping[str, str]) -> bool:
+    text = environ.get(semconv.ENV_PARENT, "").strip().lower()
+    if text not in ("", "link", "env"):
+        raise ConfigurationError(f"{semconv.ENV_PARENT}={text!r} is neither `env` nor `link`: set it to one of them")
+    return text == "env"
 
 
 def _ratio(environ: Mapping[str, str]) -> float:
@@ -140,5 +150,6 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         sampler=sampler,
         sampler_ratio=_ratio(environ),
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
+        parent_from_environment=_parent(environ),
         idle_days=_idle_days(environ),
     )

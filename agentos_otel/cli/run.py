@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import click
 
-from agentos_otel import bootstrap, semconv, settings
+from agentos_otel import bootstrap, guard, semconv, settings
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
@@ -24,6 +24,8 @@ from agentos_otel.tracing.runtime import Runtime
 from agentos_otel.tracing.span import now_ns
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+_LOOK_S = 0.2
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -50,7 +52,7 @@ def run(
     """
     found = settings.read().with_changes(session_id=session_id, maps=[p.absolute() for p in maps] or None)
     if found.disabled:
-        sys.exit(_launch(command, os.environ)[0])
+        sys.exit(_launch(command, os.environ, lambda: None)[0])
     for path in found.maps:
         load_map(path)
     bootstrap.open_store(found, bootstrap.CLI_WAIT)
@@ -67,7 +69,8 @@ def run(
         joining.write_root_start(runtime, attempt)
         born = joining.birth_operations(runtime, attempt, owner=True)
         runtime.journal.state({"op": "reserved", "file": str(file), "operations": born})
-    code, signalled = _launch(command, _environment(found, attempt, file, hooks=not no_hooks))
+    environ = _environment(found, attempt, file, hooks=not no_hooks)
+    code, signalled = _launch(command, environ, lambda: _at_first_commit(runtime, attempt, file, commits))
     ended = _finish(found, runtime, attempt, file, code, signalled, reserved=reserved)
     runtime.journal.close(
         {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
@@ -122,8 +125,21 @@ def _environment(found: settings.Settings, attempt: Attempt, file: Path, *, hook
     return environ
 
 
-def _launch(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bool]:
-    """Run the command with our terminal; its exit code (128+n for signal n), and whether we forwarded a signal."""
+def _at_first_commit(runtime: Runtime, attempt: Attempt, file: Path, commits: Path) -> None:
+    """Write the row of a task that is ours once it has a commit, which somebody may ask for before the end."""
+    if task_file.is_claimed(str(file)) or not commits.exists() or not commits.stat().st_size:
+        return
+    if task_file.read(file).get("reserved") == "1" and task_file.claim(str(file), by=runtime.run_id):
+        runtime.state(joining.birth_operations(runtime, attempt, owner=True))
+        runtime.flush()
+        commits.touch()
+
+
+def _launch(command: Sequence[str], environ: Mapping[str, str], meanwhile: Callable[[], None]) -> tuple[int, bool]:
+    """Run the command with our terminal; its exit code (128+n for signal n), and whether we forwarded a signal.
+
+    `meanwhile` is called now and then while the command runs.
+    """
     children: list[subprocess.Popen[bytes]] = []
     with _forwarding(children) as forwarded:
         try:
@@ -134,7 +150,12 @@ def _launch(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bo
             raise ConfigurationError(f"{command[0]!r} cannot be run: {error.strerror}") from error
         for number in forwarded:  # came while the child was being started
             children[0].send_signal(number)
-        code = children[0].wait()
+        while True:
+            try:
+                code = children[0].wait(_LOOK_S)
+                break
+            except subprocess.TimeoutExpired:
+                guard.guarded("looking for commits", meanwhile)
     return (128 - code if code < 0 else code), bool(forwarded)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -16,6 +17,8 @@ class Attempt:
         root_id: 8 bytes; the reserved id of the root span, parent of whatever joins.
         root_start_ns: Start of the root, Unix nanoseconds.
         root_name: Name of the root span.
+        root_parent: Span of a foreign trace that the root hangs under, 8 bytes; empty for none.
+        resource: What the process that began the attempt says of itself on each record.
         sampled: Whether spans are recorded at all.
         owned: Whether a point of this process ends the task when it returns.
         generation: Fork generation of the process that has joined; another one's child, and who took the attempt out
@@ -42,8 +45,10 @@ class Attempt:
         "number",
         "owned",
         "remote_parent",
+        "resource",
         "root_id",
         "root_name",
+        "root_parent",
         "root_start_ns",
         "sampled",
         "session_id",
@@ -75,6 +80,8 @@ class Attempt:
         self.root_id = root_id
         self.root_start_ns = root_start_ns
         self.root_name = root_name
+        self.root_parent = b""
+        self.resource: Mapping[str, Any] = {}
         self.sampled = sampled
         self.owned = False
         self.late = False

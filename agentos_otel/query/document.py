@@ -39,6 +39,8 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
 
     attempts, runs = rows("list_attempts"), rows("list_runs")
     spans, logs = _records(workspace, [attempt["trace_id"] for attempt in attempts])
+    if any(attempt["root_parent_id"] for attempt in attempts):  # a foreign trace, which other tasks may be in too
+        spans, logs = ([item for item in found if item["attributes"].get("task_id") in ids] for found in (spans, logs))
     linking.link_attempts(attempts, spans)
     linking.mark_late(attempts, runs, spans)
     return {

@@ -60,7 +60,10 @@ def with_roots(document: dict[str, Any]) -> list[dict[str, Any]]:
     The root span is written once, at the end of its attempt; until then what lies below it is no orphan. A root that
     nothing names as its parent is not made up: a task that is sampled out has no spans.
     """
+    roots_of = {_key(attempt, "root_span_id") for attempt in _records(document, "attempts")}
     spans, task = _records(document, "spans"), document.get("task")
+    # What lies above a task in a foreign trace is not for us to show: its root is no orphan.
+    spans = [{**span, "parent_span_id": None} if _key(span, "span_id") in roots_of else span for span in spans]
     present = {_key(span, "span_id") for span in spans}
     wanted = {_key(span, "parent_span_id") for span in spans if span.get("parent_span_id")}
     roots = []

@@ -17,11 +17,11 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
 
     Args:
         row: The task's row with the attempt's columns as `attempt_…`.
-        resource: Attributes of the resource that writes it.
+        resource: Attributes of the resource that writes it, where the attempt does not say its own.
         links: (trace id, span id) beside those that the attempt was begun with.
     """
     message = ResourceSpans()
-    _add(message.resource, resource)
+    _add(message.resource, json.loads(row["attempt_resource"]) or resource)
     message.schema_url = semconv.SCHEMA_URL
     scope = message.scope_spans.add()
     scope.scope.name = semconv.SCOPE_NAME
@@ -29,6 +29,7 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
     span = scope.spans.add()
     span.trace_id = bytes.fromhex(row["attempt_trace_id"])
     span.span_id = bytes.fromhex(row["attempt_root_span_id"])
+    span.parent_span_id = bytes.fromhex(row["attempt_root_parent_id"])
     span.name = row["attempt_root_name"]
     span.kind = Span.SPAN_KIND_INTERNAL
     span.flags = 1

@@ -48,6 +48,8 @@ def _attempt(tx: Transaction, op: Operation, live: bool) -> None:
         owner_run=op.get("owner_run", ""),
         sampled=int(op.get("sampled", True)),
         links=json.dumps(op.get("links", [])),
+        resource=json.dumps(op.get("resource", {})),
+        root_parent_id=op.get("root_parent_id", ""),
         at=op["at"],
     )
     tx.run(

@@ -15,7 +15,7 @@ from agentos_otel.context.current import TASK_KEY, current_attempt
 from agentos_otel.context.ids import new_session_id
 from agentos_otel.tracing import joining, task_file
 from agentos_otel.tracing import runtime as runtimes
-from agentos_otel.tracing.runtime import Inherited, Runtime
+from agentos_otel.tracing.runtime import ForeignParent, Inherited, Runtime
 from agentos_otel.tracing.span import Span, now_ns
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def parse_traceparent(value: str) -> tuple[str, str, bool] | None:
 def format_traceparent(trace_hex: str, span_hex: str, *, sampled: bool) -> str:
     """Return a `traceparent` whose flags hold the sampled bit alone: Codex drops a parent with `-03` (seen)."""
     return f"00-{trace_hex}-{span_hex}-{'01' if sampled else '00'}"
+
+
+def foreign_parent(environ: Mapping[str, str]) -> ForeignParent | None:
+    """Return the span that a `TRACEPARENT` in `environ` names."""
+    parsed = parse_traceparent(environ.get(semconv.W3C_TRACEPARENT, ""))
+    return ForeignParent(bytes.fromhex(parsed[0]), bytes.fromhex(parsed[1]), parsed[2]) if parsed else None
 
 
 def inherited_from(environ: Mapping[str, str]) -> Inherited | None:

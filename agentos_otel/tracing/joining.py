@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Sequence
@@ -73,14 +74,18 @@ def _draw(runtime: Runtime, name: str, session: str | None, context: Context, ta
     task_id = task_id or new_task_id()
     options = runtime.options
     session = session or current_session(context) or options.session_id or new_session_id(task_id)
-    trace_id = new_trace_id()
-    sampled = runtime.samples(trace_id, name)
+    above = options.foreign if options.foreign is not None and options.parent_from_environment else None
+    trace_id = above.trace_id if above is not None else new_trace_id()
+    sampled = above.sampled if above is not None else runtime.samples(trace_id, name)
     attempt = Attempt(task_id, session, trace_id, new_span_id(), now_ns(), root_name=name, sampled=sampled)
+    if above is not None:
+        attempt.root_parent = above.span_id
+    attempt.resource = runtime.encoder.resource_attributes
     foreign = get_current_span(context).get_span_context()
     if foreign.is_valid:
         attempt.links.append((foreign.trace_id.to_bytes(16, "big"), foreign.span_id.to_bytes(8, "big")))
-    elif options.foreign_parent:
-        attempt.links.append(options.foreign_parent)
+    elif options.foreign is not None and above is None:
+        attempt.links.append((options.foreign.trace_id, options.foreign.span_id))
     return attempt
 
 
@@ -132,6 +137,8 @@ def attempt_operation(runtime: Runtime, attempt: Attempt, owner_run: str) -> Ope
         "root_name": attempt.root_name,
         "owner_run": owner_run,
         "sampled": attempt.sampled,
+        "resource": attempt.resource,
+        "root_parent_id": attempt.root_parent.hex(),
         "links": [(trace_id.hex(), span_id.hex()) for trace_id, span_id in attempt.links],
         "at": attempt.root_start_ns,
     }
@@ -214,7 +221,7 @@ def _by_id(
                 operations = birth_operations(runtime, attempt, owner=attempt.owned, without_store=without_store)
                 operations += _born(attempt, joins)
         else:
-            attempt = _adopted(row, now)
+            attempt = _adopted(runtime, row, now)
             fresh = row["attempt_ended_ns"] is not None
             operations = [attempt_operation(runtime, attempt, "")] if fresh else []
             operations.append(join_operation(runtime, attempt))
@@ -250,7 +257,7 @@ def _born(attempt: Attempt, joins: Joins) -> list[Operation]:
     return [{"op": "refs", "task_id": attempt.task_id, "refs": refs, "at": attempt.root_start_ns}] if refs else []
 
 
-def _adopted(row: Row, now: int) -> Attempt:
+def _adopted(runtime: Runtime, row: Row, now: int) -> Attempt:
     """Return the attempt to work in: the open one, or after an end the next, linked to the one before."""
     previous_trace = bytes.fromhex(row["attempt_trace_id"])
     previous_root = bytes.fromhex(row["attempt_root_span_id"])
@@ -267,12 +274,13 @@ def _adopted(row: Row, now: int) -> Attempt:
     )
     if ended:
         attempt.links.append((previous_trace, previous_root))
-    elif row["attempt_links"] != "[]":
-        import json  # here: most attempts have none, and it is on the way of `import agentos_otel`
-
+        attempt.resource = runtime.encoder.resource_attributes
+    else:
         attempt.links = [
             (bytes.fromhex(trace), bytes.fromhex(span)) for trace, span in json.loads(row["attempt_links"])
         ]
+        attempt.root_parent = bytes.fromhex(row["attempt_root_parent_id"])
+        attempt.resource = json.loads(row["attempt_resource"])
     return attempt
 
 
@@ -325,7 +333,7 @@ def _look_up(runtime: Runtime, task_id: str) -> Attempt | None:
     row = runtime.sql(lambda wait: store.latest(task_id, wait)) if store else None
     if row is None or row.get("attempt_trace_id") is None:
         return None
-    attempt = _adopted(row, now_ns())
+    attempt = _adopted(runtime, row, now_ns())
     if attempt.number != row["attempt"]:
         attempt.generation = runtime.generation
         share(attempt)
@@ -380,8 +388,10 @@ def _discard(runtime: Runtime, joined: Attempt) -> None:
 def root_span(runtime: Runtime, attempt: Attempt) -> Span:
     """Return the root of an attempt under its reserved ids, not yet ended."""
     shape = Shape(attempt.root_name, "task", {semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW})
-    span = Span(runtime, attempt, shape, b"", attempt.root_id)
+    span = Span(runtime, attempt, shape, attempt.root_parent, attempt.root_id)
     span.start_ns = attempt.root_start_ns
+    if attempt.resource and attempt.resource is not runtime.encoder.resource_attributes:
+        span.encoder = encoding.SpanEncoder(attempt.resource)  # the root is the bearer's, whoever writes it
     span.own_links = [encoding.Link(trace_id, span_id, {}) for trace_id, span_id in attempt.links]
     return span
 

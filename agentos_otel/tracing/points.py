@@ -81,7 +81,7 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
     attempt.depth += 1
     owner = attempt.owned and attempt.depth == 1
     if owner:
-        span = Span(runtime, attempt, plan.root_shape(attempt.root_name, name), b"", attempt.root_id)
+        span = Span(runtime, attempt, plan.root_shape(attempt.root_name, name), attempt.root_parent, attempt.root_id)
         span.start_ns = attempt.root_start_ns
         span.started = True
         runtime.open.add(span.span_id)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import opentelemetry.trace
 
@@ -73,6 +73,14 @@ class Inherited:
     task_file: str
 
 
+class ForeignParent(NamedTuple):
+    """The span of somebody else that a `TRACEPARENT` names: 16 bytes, 8 bytes, the sampled bit."""
+
+    trace_id: bytes
+    span_id: bytes
+    sampled: bool
+
+
 @dataclass(slots=True)
 class Options:
     """The settings that spans and joining need, as plain values."""
@@ -87,7 +95,8 @@ class Options:
     trailers: bool = True
     program: str = ""
     host: str = ""
-    foreign_parent: tuple[bytes, bytes] | None = None
+    foreign: ForeignParent | None = None
+    parent_from_environment: bool = False
     in_memory: bool = False
 
 

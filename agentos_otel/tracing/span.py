@@ -69,6 +69,8 @@ class Span(Readable, ApiSpan):
     own: dict[str, Any] | None = None
     """Attributes that were set after the start."""
     own_events: list[encoding.Event] | None = None
+    encoder: encoding.SpanEncoder | None = None
+    """Of the span's own, where it is not this process's."""
     own_links: list[encoding.Link] | None = None
     started = False
     children_launched = False
@@ -285,7 +287,7 @@ class Span(Readable, ApiSpan):
         if self.status_code:
             # The API counts OK 1 and ERROR 2, as the wire does.
             parts.append(encoding.status(self.status_code, self.status_description))
-        return self.runtime.encoder.record(field, parts)
+        return (self.encoder or self.runtime.encoder).record(field, parts)
 
     def _attributes(self) -> bytes:
         own, shape = self.own or {}, self.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ def fields_of(attempt: Attempt, commits: Path | str) -> dict[str, str]:
         "root_span_id": attempt.root_id.hex(),
         "root_start_ns": str(attempt.root_start_ns),
         "root_name": attempt.root_name.replace("\n", " "),
+        "root_parent_id": attempt.root_parent.hex(),
+        "resource": json.dumps(dict(attempt.resource)),
         "attempt_trace_id": attempt.trace_hex,
     }
     if attempt.sampled:
@@ -51,7 +54,7 @@ def read(path: str | Path) -> dict[str, str]:
 def attempt_of(fields: Mapping[str, str]) -> Attempt | None:
     """Return the attempt that a file names, or None where the file does not say it whole."""
     with contextlib.suppress(KeyError, ValueError):
-        return Attempt(
+        attempt = Attempt(
             fields["task_id"],
             fields["session_id"],
             bytes.fromhex(fields["attempt_trace_id"]),
@@ -61,6 +64,9 @@ def attempt_of(fields: Mapping[str, str]) -> Attempt | None:
             number=int(fields["attempt"]),
             sampled="trace_id" in fields,
         )
+        attempt.root_parent = bytes.fromhex(fields["root_parent_id"])
+        attempt.resource = json.loads(fields["resource"])
+        return attempt
     return None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 
 class Shell:
@@ -264,3 +265,74 @@ def test_a_task_id_alone_in_the_environment_joins_at_the_root(shell: Shell) -> N
     assert {span["parent_span_id"] for span in spans if span["kind"] == "stage"} == {
         document["attempts"][0]["root_span_id"]
     }
+
+
+def test_a_commit_is_found_while_the_command_that_made_it_runs(shell: Shell) -> None:
+    go = shell.folder / "go"
+    commands = f"git init -q r && cd r && git commit -q --allow-empty -m First && until [ -e {go} ]; do sleep 0.1; done"
+    process = shell.popen("run", "--quiet", "--", "sh", "-c", commands)
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not ((shell.folder / "state").exists() and shell.tasks()):
+            time.sleep(0.1)
+        head = subprocess.run(
+            ["git", "-C", str(shell.folder / "r"), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        (task,) = shell.tasks()
+        assert task["task_id"] in shell.cli("find", head)[1]
+        assert task["ended_ns"] is None
+    finally:
+        go.touch()
+        process.communicate(timeout=20)
+    (task,) = shell.tasks()
+    assert (task["status"], task["commit_hash"]) == ("completed", head)
+    assert [span["status"] for span in shell.show(head)["spans"]] == ["ok"]
+
+
+def test_a_root_has_the_resource_of_the_process_that_began_it(shell: Shell) -> None:
+    first = shell.program(
+        "from agentos_otel import stage\nwith stage('one', begins=True, produces={'k': 'id_12345678'}): pass\n"
+    )
+    second = shell.program(
+        "from agentos_otel import stage\nwith stage('two', ends=True, joins={'k': 'id_12345678'}): pass\n", "2.py"
+    )
+    for service, program in (("bearer", first), ("ender", second)):
+        named = {**shell.environ, "OTEL_SERVICE_NAME": service}
+        subprocess.run([sys.executable, program], env=named, cwd=shell.folder, check=True)
+    services = {}
+    for path in (shell.folder / "state").glob("journal/live/*/*.otlp"):
+        for resource in TracesData.FromString(path.read_bytes()).resource_spans:
+            names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
+            services[resource.scope_spans[0].spans[0].name] = names["service.name"]
+    assert services == {"stage one": "bearer", "stage two": "ender", "task one": "bearer"}
+
+
+FOREIGN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(("setting", "parent"), [("", None), ("env", "00f067aa0ba902b7")])
+def test_a_foreign_traceparent_is_a_link_or_where_it_is_asked_for_the_parent(
+    shell: Shell, setting: str, parent: str | None
+) -> None:
+    program = shell.program("from agentos_otel import stage, task\nwith task('t'), stage('s'): pass\n")
+    environ = {**shell.environ, "TRACEPARENT": FOREIGN, "AGENTOS_OTEL_PARENT": setting}
+    for _ in range(2):
+        subprocess.run([sys.executable, program], env=environ, cwd=shell.folder, check=True)
+    foreign = {"trace_id": FOREIGN[3:35], "span_id": FOREIGN[36:52]}
+    for task in shell.tasks():
+        spans = shell.show(task["task_id"])["spans"]
+        root, stage = spans
+        assert root["parent_span_id"] == parent
+        assert stage["parent_span_id"] == root["span_id"]
+        assert root["links"] == ([foreign] if parent is None else [])
+        assert (root["trace_id"] == foreign["trace_id"]) is (parent is not None)
+        assert "orphan" not in shell.cli("task", "show", task["task_id"])[1]
+    assert len(shell.tasks()) == 2
+    assert "AGENTOS_OTEL_PARENT='x' is neither" in shell_with(shell, "AGENTOS_OTEL_PARENT", "x")
+
+
+def shell_with(shell: Shell, variable: str, value: str) -> str:
+    shell.environ[variable] = value
+    code, text = shell.cli("task", "list")
+    assert code == 2
+    return text

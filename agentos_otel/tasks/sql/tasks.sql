@@ -11,8 +11,10 @@ VALUES (:task_id, :session_id, :name, :status, :namespace, :owner_run, :without_
 ON CONFLICT (task_id) DO NOTHING
 
 -- name: add_attempt
-INSERT INTO task_attempts (task_id, attempt, trace_id, root_span_id, root_name, owner_run, sampled, links, started_ns)
-VALUES (:task_id, :attempt, :trace_id, :root_span_id, :root_name, :owner_run, :sampled, :links, :at)
+INSERT INTO task_attempts (task_id, attempt, trace_id, root_span_id, root_name, owner_run, sampled, links,
+                           resource, root_parent_id, started_ns)
+VALUES (:task_id, :attempt, :trace_id, :root_span_id, :root_name, :owner_run, :sampled, :links,
+        :resource, :root_parent_id, :at)
 ON CONFLICT DO NOTHING
 
 -- name: point_at_attempt
