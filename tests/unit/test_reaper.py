@@ -309,7 +309,7 @@ def test_the_end_that_a_killed_run_had_claimed_is_carried_out_with_its_values(ho
     ender.kill()
     (found,) = host.look()
     root = next(span for span in found["spans"] if span["parent_span_id"] is None)
-    assert (root["status"], root["end_ns"], root["run_id"]) == ("ok", at, ender.runtime.run_id)
+    assert (root["status"], root["end_ns"], root["run_id"]) == ("ok", at, bearer.runtime.run_id)
     assert found["task"]["status"] == "completed"
     assert len(host.ended()) == len(set(host.ended())) == 3
 
