@@ -130,10 +130,17 @@ def _judge(entered: Entered, error: BaseException | None, result: Any) -> bool:
         values = {**entered.arguments, "result": result}
         for failure in point.failed:
             value = paths.resolve(failure.path, values)
-            if any(value is item or value == item for item in failure.values):
+            if any(value is item or _equal(value, item) for item in failure.values):
                 span.fail_with("returned_failure", f"{failure.path} = {cut(repr(value))[0]}")
                 return True
     return bool(span.error_type)
+
+
+def _equal(value: Any, item: object) -> bool:
+    try:
+        return bool(value == item)
+    except Exception:  # noqa: BLE001 - an array has no truth of its own, and a host's `__eq__` does what it likes
+        return False
 
 
 def _results(entered: Entered, result: Any) -> None:

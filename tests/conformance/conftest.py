@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.conformance.compare")
+
 from tests.conformance import adapters
 from tests.conformance.adapters import Adapter, Seen
 from tests.conformance.compare import Decorate

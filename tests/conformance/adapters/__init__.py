@@ -48,6 +48,10 @@ class Adapter:
         """Return `fn` decorated with the product's main decorator, as its documentation shows it."""
         raise NotImplementedError
 
+    def plain(self, fn: F, /) -> F:
+        """Return `fn` decorated with nothing asked for that is not on by itself."""
+        return self.traced(fn)
+
     def capturing(self, fn: F, /) -> F:
         """Return `fn` decorated so that arguments and result are recorded."""
         return self.traced(fn)
