@@ -16,15 +16,16 @@ import wrapt
 from agentos_otel.model import Point
 
 
-class CallableObject(wrapt.ObjectProxy):  # type: ignore[misc]
-    """Stands in for `fn` in everything but the call, which `call` makes."""
+class CallableObject(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """Stands in for `fn` in everything but the call, which `call` makes; `wrap` makes the same of a copy."""
 
     # wrapt keeps on the proxy what its class names and what begins with `_self_`; all else lands on the object.
     __agentos_otel_point__: Point | None = None
 
-    def __init__(self, fn: Any, call: Callable[..., Any], point: Point) -> None:
+    def __init__(self, fn: Any, call: Callable[..., Any], point: Point, wrap: Callable[[Any, Any], Any]) -> None:
         super().__init__(fn)
         self._self_call = call
+        self._self_wrap = wrap
         self.__agentos_otel_point__ = point
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -39,18 +40,12 @@ class CallableObject(wrapt.ObjectProxy):  # type: ignore[misc]
 
     def __copy__(self) -> Any:
         """Copy the object, in spans as this one."""
-        return _made(copy.copy(self.__wrapped__), self.__agentos_otel_point__)
+        return self._self_wrap(copy.copy(self.__wrapped__), self.__agentos_otel_point__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """Copy the object deeply, in spans as this one."""
-        return _made(copy.deepcopy(self.__wrapped__, memo), self.__agentos_otel_point__)
+        return self._self_wrap(copy.deepcopy(self.__wrapped__, memo), self.__agentos_otel_point__)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle the object; where it is read it is in spans as this one."""
-        return _made, (self.__wrapped__, self.__agentos_otel_point__)
-
-
-def _made(fn: Any, point: Any) -> Any:
-    from agentos_otel.tracing.wrappers import wrap
-
-    return wrap(fn, point)
+        return self._self_wrap, (self.__wrapped__, self.__agentos_otel_point__)

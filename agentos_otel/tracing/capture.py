@@ -138,17 +138,16 @@ class _Writer:
             self._add(f"<int of {value.bit_length()} bits>")  # its digits take long, and Python refuses them
         elif (names := _field_names(kind)) is not None:
             self._fields(kind, ((name, object.__getattribute__(value, name)) for name in names), depth)
-        elif isinstance(value, BaseException) and kind.__repr__ is BaseException.__repr__:
-            self._items(f"{kind.__qualname__}(", BaseException.args.__get__(value), ")", depth)
+        elif isinstance(value, BaseException) and _is_plain_exception(kind):
+            self._items(f"{kind.__qualname__}(", value.args, ")", depth)
         else:
             self._represented(value, kind)
 
     def _represented(self, value: Any, kind: type) -> None:
-        if kind.__module__.partition(".")[0] in _ARRAYS and getattr(value, "shape", ()):
+        shown: Any = kind.__repr__
+        if kind.__module__.partition(".")[0] in _ARRAYS and getattr(value, "shape", None):
             text = f"<{kind.__qualname__} {tuple(value.shape)} {getattr(value, 'dtype', '')}".rstrip() + ">"
-        elif kind is not range and any(hasattr(kind, method) for method in _LAZY):
-            text = f"<{kind.__qualname__}>"
-        elif kind.__repr__ is object.__repr__:
+        elif shown is object.__repr__ or (kind is not range and any(hasattr(kind, method) for method in _LAZY)):
             text = f"<{kind.__qualname__}>"
         else:
             text = _repr(value, kind)
@@ -156,6 +155,11 @@ class _Writer:
             self.cut = True
             text = text[: self.left]
         self._add(text)
+
+
+def _is_plain_exception(kind: type) -> bool:
+    shown: Any = kind.__repr__
+    return shown is BaseException.__repr__ and "args" not in vars(kind)
 
 
 def _repr(value: Any, kind: type) -> str:

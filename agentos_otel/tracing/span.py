@@ -225,7 +225,7 @@ class Span(Readable, ApiSpan):
         return self.own is not None and semconv.AGENTOS_CANCELLED in self.own
 
     def fail(self, error: BaseException) -> None:
-        """Note that the work ended by `error`: an error, or a cancellation or an exit without a code, which are none."""
+        """Note that the work ended by `error`: a failure, unless it is a cancellation or an exit without a code."""
         if is_cancellation(error):
             self.note(semconv.AGENTOS_CANCELLED, True)
             return

@@ -37,13 +37,15 @@ def wrap(fn: Any, point: Point) -> Any:
     if isinstance(fn, property):
         return fn.getter(wrap(fn.fget, point))
     if isinstance(fn, type) or not callable(fn):
-        raise ConfigurationError(f"{point.kind} stands on functions and methods, not on {fn!r}: decorate what is called")
+        raise ConfigurationError(
+            f"{point.kind} stands on functions and methods, not on {fn!r}: decorate what is called"
+        )
     wrapper = _wrapper(fn, point)
     if not isinstance(fn, types.FunctionType):
         # A partial, a cache, a bound method, a callable object: its users ask for more of it than the call.
         from agentos_otel.tracing.callable_object import CallableObject
 
-        return CallableObject(fn, wrapper, point)
+        return CallableObject(fn, wrapper, point, wrap)
     functools.update_wrapper(wrapper, fn)
     setattr(wrapper, MARK, point)
     return wrapper

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.compare")
+pytest.register_assert_rewrite("tests.conformance.compare")  # before it is imported
 
-from tests.conformance import adapters
-from tests.conformance.adapters import Adapter, Seen
-from tests.conformance.compare import Decorate
+from tests.conformance import adapters  # noqa: E402
+from tests.conformance.adapters import Adapter, Seen  # noqa: E402
+from tests.conformance.compare import Decorate  # noqa: E402
 
 HERE = Path(__file__).parent
 OURS = ("agentos_otel", "agentos_otel_full")
@@ -68,6 +68,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note why a test failed, by fact."""
     fact = Path(report.nodeid.partition("::")[0]).relative_to(HERE.relative_to(Path.cwd())).as_posix()
     reasons = _outcomes.setdefault(fact, [])
+    if report.skipped:
+        reasons.append("-")  # the product has no such thing
     if report.failed:
         crash = getattr(report.longrepr, "reprcrash", None)
         message = (crash.message if crash else str(report.longrepr)).splitlines()

@@ -17,6 +17,10 @@ def _pid(number: int) -> tuple[int, bool]:
     return number, os.getpid() != number
 
 
+def add(left: int, right: int) -> int:
+    return left + right
+
+
 double: Callable[[int], int] = _double
 other_process: Callable[[int], tuple[int, bool]] = _pid
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +32,11 @@ class Seen:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+def name_of(fn: object) -> str:
+    """Return the name that `fn` should have in a trace."""
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
 class Adapter:
     """A product; one object for all tests of a session."""
 
@@ -36,6 +44,8 @@ class Adapter:
     """Head of the column."""
     distribution: ClassVar[str]
     """What carries the product's version."""
+    captures: ClassVar[bool] = True
+    """Whether it can record arguments and results at all."""
     log_field: ClassVar[str | None] = None
     """Field of a log record that holds the trace id; None where the product leaves log records alone."""
 
@@ -78,6 +88,12 @@ class Adapter:
             yield
         finally:
             context.detach(token)
+
+    def foreign_tracer(self) -> Tracer:
+        """Return the tracer that instrumentation by somebody else gets in this process."""
+        from opentelemetry import trace
+
+        return trace.get_tracer("foreign")
 
     def joined_logs(self) -> AbstractContextManager[None]:
         """Put the ids on log records in this block, where the product does so at its set-up."""

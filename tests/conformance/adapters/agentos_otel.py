@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from opentelemetry.trace import Tracer
+
 import agentos_otel
 from agentos_otel import bootstrap, guard
 from agentos_otel.correlation import children, logs
@@ -67,6 +69,13 @@ class Product(Adapter):
     def extract(self, carrier: Mapping[str, str]) -> Iterator[None]:
         with agentos_otel.extract(carrier):
             yield
+
+    def foreign_tracer(self) -> Tracer:
+        from opentelemetry.sdk.trace import TracerProvider
+
+        provider = TracerProvider()  # the host's: we set none
+        self.recorder.runtime.join_provider(provider)
+        return provider.get_tracer("foreign")
 
     @contextmanager
     def joined_logs(self) -> Iterator[None]:

@@ -51,7 +51,9 @@ class SdkAdapter(Adapter):
     def _seen(self, span: ReadableSpan, names: dict[int, str]) -> Seen:
         assert span.context is not None
         status = span.status.status_code.name.lower().replace("unset", "ok")
-        kinds = [str(value) for event in span.events for key, value in (event.attributes or {}).items() if "type" in key]
+        kinds = [
+            str(value) for event in span.events for key, value in (event.attributes or {}).items() if "type" in key
+        ]
         if status != "error" and any(kind.endswith("CancelledError") for kind in kinds):
             status = "cancelled"
         parent = names.get(span.parent.span_id, "unknown") if span.parent else None

@@ -14,7 +14,7 @@ class Hostile:
     def _raise(self, *args: object) -> Any:
         raise RuntimeError("not to be asked")
 
-    __repr__ = __str__ = __eq__ = __bool__ = __len__ = __iter__ = __getattr__ = __getitem__ = __contains__ = _raise  # type: ignore[assignment]
+    __repr__ = __str__ = __eq__ = __bool__ = __len__ = __iter__ = __getattr__ = __getitem__ = __contains__ = _raise
     __hash__ = None  # type: ignore[assignment]
 
 

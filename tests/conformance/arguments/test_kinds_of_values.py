@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import pathlib
@@ -13,7 +13,7 @@ import types
 import uuid
 from typing import Any, NamedTuple
 
-import numpy
+import numpy as np
 import pydantic
 
 from tests.conformance.adapters import Adapter
@@ -43,10 +43,10 @@ class Color(enum.Enum):
 def test_each_kind(adapter: Adapter, shape: Any) -> None:
     values: list[Any] = [
         None, True, 1, 1.5, float("nan"), 1j, "text", "\ud800", b"\xff", bytearray(b"a"), 1 << 100_000,
-        memoryview(b"abc"), numpy.arange(6).reshape(2, 3), numpy.float64(1.5), numpy.array([object()]),
+        memoryview(b"abc"), np.arange(6).reshape(2, 3), np.float64(1.5), np.array([object()]),
         Model(name="n"), Point(1), Pair(1, "b"), Color.RED, collections.OrderedDict(a=1), collections.deque([1]),
         collections.defaultdict(list), collections.Counter("aab"), {1, 2}, frozenset({1}), range(3), slice(1),
-        datetime.datetime.now(datetime.UTC), decimal.Decimal("1.1"), pathlib.Path("a"), uuid.uuid4(),
+        dt.datetime.now(dt.UTC), decimal.Decimal("1.1"), pathlib.Path("a"), uuid.uuid4(),
         re.compile("a"), types.SimpleNamespace(a=1), len, int, types, ValueError("v"), object(), ..., NotImplemented,
         {(1, 2): {"a": [None]}}, [], {}, (), set(),
     ]  # fmt: skip

@@ -48,8 +48,8 @@ def test_a_cache_keeps_its_methods_and_can_be_a_method(traced: Decorate) -> None
     def scenario(decorate: Decorate) -> list[Any]:
         class Host:
             @decorate
-            @functools.lru_cache
-            def double(self, number: int) -> int:  # noqa: B019 - the host dies with the test
+            @functools.lru_cache  # noqa: B019 - the host dies with the test
+            def double(self, number: int) -> int:
                 return 2 * number
 
         host = Host()

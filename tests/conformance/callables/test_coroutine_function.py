@@ -63,7 +63,8 @@ def test_what_is_never_awaited_warns_by_its_own_name_and_has_no_span(traced: Dec
 
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            work()
+            _ = work()
+            del _
         return str(seen[0].message)
 
     assert "work' was never awaited" in alike(scenario, traced)

@@ -56,7 +56,8 @@ def test_what_is_never_iterated_runs_nothing(traced: Decorate, shape: Any) -> No
             yield 1
 
         numbers()
-        numbers().close()
+        generator: Any = numbers()
+        generator.close()
         return ran
 
     assert alike(scenario, traced) == []

@@ -23,8 +23,15 @@ def test_a_method_and_one_of_a_nested_class(traced: Decorate, shape: Any) -> Non
                     return 2 * number
 
         host = Host(1)
-        bound = host.add
-        return [host.add(2), Host.add(host, 3), bound(4), bound == host.add, bound.__self__ is host, Host.Inner().twice(5)]
+        bound: Any = host.add
+        return [
+            host.add(2),
+            Host.add(host, 3),
+            bound(4),
+            bound == host.add,
+            bound.__self__ is host,
+            Host.Inner().twice(5),
+        ]
 
     assert alike(scenario, traced) == [3, 4, 5, True, True, 10]
     assert [name for name, _, _ in shape()] == ["add", "add", "add", "twice"]

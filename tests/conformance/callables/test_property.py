@@ -46,7 +46,7 @@ def test_the_decorator_above_property(traced: Decorate) -> None:
             def plain(self, value: int) -> None:
                 self.value = value
 
-            number = decorate(plain)  # type: ignore[type-var]
+            number = decorate(plain)
 
         host = Host()
         host.number = 4

@@ -22,6 +22,11 @@ def test_protocols(traced: Decorate) -> None:
 
         class Explicit(Worker): ...
 
-        return [isinstance(Structural(), Worker), Structural().work(1), isinstance(Explicit(), Worker), Explicit().work(1)]
+        return [
+            isinstance(Structural(), Worker),
+            Structural().work(1),
+            isinstance(Explicit(), Worker),
+            Explicit().work(1),
+        ]
 
     assert alike(scenario, traced) == [True, 2, True, 1]

@@ -42,8 +42,7 @@ def test_an_empty_environment_stays_empty_and_the_given_one_is_not_changed(adapt
 
     @adapter.traced
     def work() -> list[str]:
-        run = [subprocess.run(SHOW, capture_output=True, text=True, check=True, env=env).stdout for env in ({}, given)]
-        return run
+        return [subprocess.run(SHOW, capture_output=True, text=True, check=True, env=env).stdout for env in ({}, given)]
 
     with adapter.joined_children():
         empty, _ = (json.loads(text) for text in work())

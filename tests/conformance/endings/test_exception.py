@@ -59,7 +59,7 @@ def test_an_exception_that_is_caught_inside_is_none(traced: Decorate, shape: Any
 
 
 def test_a_group_and_an_exception_without_text_that_takes_no_attribute(traced: Decorate, shape: Any) -> None:
-    class Silent(Exception):
+    class SilentError(Exception):
         __slots__ = ()
 
         def __str__(self) -> str:
@@ -72,7 +72,7 @@ def test_a_group_and_an_exception_without_text_that_takes_no_attribute(traced: D
 
     def scenario(decorate: Decorate) -> list[Any]:
         group = ExceptionGroup("group", [ValueError("one"), KeyError("two")])
-        silent = Silent()
+        silent = SilentError()
 
         @decorate
         def work(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Recursion goes to half of the interpreter's limit; past it RecursionError comes as it does bare, and all is well after."""
+"""Recursion goes to half of the interpreter's limit; past it RecursionError comes as it does bare, and passes."""
 
 from __future__ import annotations
 

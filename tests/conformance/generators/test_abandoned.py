@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from typing import Any
 
 from tests.conformance.compare import Decorate, alike
@@ -62,7 +62,7 @@ def test_a_coroutine_that_another_context_closes(traced: Decorate, spans: Any) -
         ran: list[str] = []
 
         class Suspended:
-            def __await__(self) -> Iterator[None]:
+            def __await__(self) -> Generator[None, None, None]:
                 yield None
 
         @decorate

@@ -73,7 +73,7 @@ def test_a_generator_that_returns_at_its_close(traced: Decorate) -> None:
 
         generator = work()
         next(generator)
-        return generator.close()  # type: ignore[func-returns-value]  # its value since Python 3.13
+        return generator.close()  # a value since Python 3.13
 
     alike(scenario, traced)
 

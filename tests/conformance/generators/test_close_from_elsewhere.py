@@ -46,7 +46,10 @@ def test_a_generator_that_another_thread_and_another_context_read(traced: Decora
 
         generator: Any = numbers()
         seen = [next(generator), contextvars.copy_context().run(next, generator)]
-        threads = [threading.Thread(target=lambda: seen.append(next(generator))), threading.Thread(target=generator.close)]
+        threads = [
+            threading.Thread(target=lambda: seen.append(next(generator))),
+            threading.Thread(target=generator.close),
+        ]
         for thread in threads:
             thread.start()
             thread.join()

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import gc
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from tests.conformance.compare import Decorate, alike
 
 
 class Suspended:
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield None
 
 

@@ -22,7 +22,7 @@ def test_states(traced: Decorate) -> None:
                 seen.append(str(error))
             yield 1
 
-        generator = work()
+        generator: Any = work()
         states = [inspect.getgeneratorstate(generator)]
         next(generator)
         states.append(inspect.getgeneratorstate(generator))

@@ -40,7 +40,11 @@ def test_async(traced: Decorate, shape: Any) -> None:
                 yield f"caught {error}"
 
         generator = work()
-        return [await anext(generator), await generator.athrow(ValueError("thrown")), [item async for item in generator]]
+        return [
+            await anext(generator),
+            await generator.athrow(ValueError("thrown")),
+            [item async for item in generator],
+        ]
 
     assert alike(scenario, traced) == ["first", "caught thrown", []]
     assert shape() == [("work", None, "ok")]

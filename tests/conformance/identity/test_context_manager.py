@@ -1,4 +1,4 @@
-"""`contextlib.contextmanager` above the decorator, on a generator of each kind, enters, leaves and passes exceptions."""
+"""`contextlib.contextmanager` above the decorator, on each kind of generator, enters, leaves, passes exceptions."""
 
 from __future__ import annotations
 

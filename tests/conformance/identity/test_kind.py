@@ -26,7 +26,7 @@ def test_the_function_and_what_it_returns_are_of_the_same_kind(traced: Decorate)
         async def async_generator() -> AsyncIterator[int]:
             yield 1
 
-        functions = [plain, coroutine, generator, async_generator]
+        functions: list[Any] = [plain, coroutine, generator, async_generator]
         made = [function() for function in functions]
         await made[1]
         return [kinds(thing) for thing in (*functions, *made)]

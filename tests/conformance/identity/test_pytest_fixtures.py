@@ -27,7 +27,8 @@ def test_fixtures_and_tests(traced: Decorate, tmp_path: Path) -> None:
     file = tmp_path / "test_inner.py"
     file.write_text(
         "import pytest\n"
-        "def hooks(request):\n    return [p for p in request.config.pluginmanager.get_plugins() if hasattr(p, 'made')][0]\n"
+        "def hooks(request):\n"
+        "    return [p for p in request.config.pluginmanager.get_plugins() if hasattr(p, 'made')][0]\n"
         "@pytest.fixture\ndef base():\n    return 1\n"
         "@pytest.fixture\ndef torn(request, base):\n    yield from hooks(request).made['numbers'](base)\n"
         "def test_work(request, torn):\n    hooks(request).made['work'](torn)\n"

@@ -55,7 +55,7 @@ def test_a_decorator_above_that_shows_a_signature_of_its_own(traced: Decorate) -
         def connected(number: int) -> int:
             return work(number, object())
 
-        del connected.__wrapped__  # type: ignore[attr-defined]
+        del connected.__wrapped__
         return str(inspect.signature(connected))
 
     assert alike(scenario, traced) == "(number: 'int') -> 'int'"

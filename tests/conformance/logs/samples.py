@@ -11,9 +11,12 @@ from contextlib import contextmanager
 @contextmanager
 def host_logger(formatter: logging.Formatter | None = None) -> Iterator[tuple[logging.Logger, io.StringIO]]:
     """Give a logger and what it writes; nothing of it stays."""
-    logger, text = logging.Logger("host.conformance"), io.StringIO()
+    logger, text = logging.getLogger("host.conformance"), io.StringIO()
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
     handler = logging.StreamHandler(text)
     handler.setFormatter(formatter)
     logger.addHandler(handler)
     yield logger, text
-    logger.removeHandler(handler)
+    for each in [*logger.handlers, *logger.filters]:
+        logger.removeHandler(each) if isinstance(each, logging.Handler) else logger.removeFilter(each)

@@ -11,7 +11,11 @@ import pytest
 from tests.conformance.adapters import Adapter
 from tests.conformance.logs.samples import host_logger
 
-STYLES: list[tuple[Literal["%", "{", "$"], str]] = [("%", "%({})s|%(message)s"), ("{", "{{{}}}|{{message}}"), ("$", "${}|$message")]
+STYLES: list[tuple[Literal["%", "{", "$"], str]] = [
+    ("%", "%({})s|%(message)s"),
+    ("{", "{{{}}}|{{message}}"),
+    ("$", "${}|$message"),
+]
 
 
 class HostJson(logging.Formatter):

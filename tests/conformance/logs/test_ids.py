@@ -54,6 +54,6 @@ def test_each_thread_has_its_own(adapter: Adapter, spans: Any, formatter: loggin
             thread.start()
         for thread in threads:
             thread.join()
-    lines = dict(reversed(line.split(" ", 1)) for line in text.getvalue().splitlines())
-    assert len(lines) == 8
-    assert sorted(lines.values()) == sorted(span.trace_id for span in spans())
+    lines = [line.partition(" ") for line in text.getvalue().splitlines()]
+    assert sorted(message for _, _, message in lines) == [f"line {number}" for number in range(8)]
+    assert sorted(trace_id for trace_id, _, _ in lines) == sorted(span.trace_id for span in spans())

@@ -34,11 +34,22 @@ def test_alone(adapter: Adapter) -> None:
 def test_handed_on_to_the_standard_library(adapter: Adapter, spans: Any) -> None:
     assert adapter.log_field, "the product leaves log records alone"
     logger.remove()
-    with host_logger(logging.Formatter(f"%({adapter.log_field})s %(message)s")) as (standard, text), adapter.joined_logs():
+    with (
+        host_logger(logging.Formatter(f"%({adapter.log_field})s %(message)s")) as (standard, text),
+        adapter.joined_logs(),
+    ):
 
         def hand_on(message: loguru.Message) -> None:
             record = message.record
-            arguments = (standard.name, record["level"].no, record["file"].path, record["line"], record["message"], (), None)
+            arguments = (
+                standard.name,
+                record["level"].no,
+                record["file"].path,
+                record["line"],
+                record["message"],
+                (),
+                None,
+            )
             standard.handle(standard.makeRecord(*arguments))
 
         sink = logger.add(hand_on, format="{message}")

@@ -15,8 +15,8 @@ from tests.conformance.adapters import Adapter
 def test_a_queue_and_a_listener(adapter: Adapter, spans: Any) -> None:
     assert adapter.log_field, "the product leaves log records alone"
     records: queue.Queue[Any] = queue.Queue()
-    logger = logging.Logger("host.queue")
-    logger.addHandler(logging.handlers.QueueHandler(records))
+    logger = logging.getLogger("host.queue")
+    logger.addHandler(handler := logging.handlers.QueueHandler(records))
     target = logging.StreamHandler(text := io.StringIO())
     target.setFormatter(logging.Formatter(f"%({adapter.log_field})s %(message)s"))
 
@@ -26,6 +26,7 @@ def test_a_queue_and_a_listener(adapter: Adapter, spans: Any) -> None:
 
     with adapter.joined_logs():
         work()
+    logger.removeHandler(handler)
     record = records.get_nowait()
     listener = logging.handlers.QueueListener(records, target)
     listener.start()

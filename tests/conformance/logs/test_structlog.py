@@ -29,7 +29,10 @@ def test_alone(adapter: Adapter) -> None:
 
 def test_on_the_standard_library(adapter: Adapter, spans: Any) -> None:
     assert adapter.log_field, "the product leaves log records alone"
-    with host_logger(logging.Formatter(f"%({adapter.log_field})s %(message)s")) as (logger, text), adapter.joined_logs():
+    with (
+        host_logger(logging.Formatter(f"%({adapter.log_field})s %(message)s")) as (logger, text),
+        adapter.joined_logs(),
+    ):
         bound = structlog.wrap_logger(
             logger,
             processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
