@@ -65,8 +65,9 @@ types: $(VENV)/.dev ## mypy strict and pyright
 
 check: lint types test ## what CI runs
 
-docs: $(VENV)/.dev ## make the reference from the docstrings
+docs: $(VENV)/.dev ## make the reference from the docstrings, and the page on redaction from the patterns
 	$(BIN)/python docs/make_reference.py > docs/reference.md
+	$(BIN)/python docs/make_redaction.py > docs/redaction.md
 
 bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run, three peers beside; BENCH=--save keeps them
 	$(BIN)/python bench/run.py --peers $(BENCH)

@@ -17,7 +17,7 @@ from agentos_otel.tracing.redaction import REDACTED, is_secret_name
 _MAX_DEPTH: Final = 6
 _MAX_KEY: Final = 100
 _MAX_BITS: Final = 4096
-_LAZY: Final = ("__iter__", "__next__", "__aiter__", "__anext__")
+_ITERABLE: Final = frozenset(("__iter__", "__next__", "__aiter__", "__anext__"))
 _ARRAYS: Final = ("numpy", "pandas", "torch")
 
 
@@ -147,7 +147,7 @@ class _Writer:
         shown: Any = kind.__repr__
         if kind.__module__.partition(".")[0] in _ARRAYS and getattr(value, "shape", None):
             text = f"<{kind.__qualname__} {tuple(value.shape)} {getattr(value, 'dtype', '')}".rstrip() + ">"
-        elif shown is object.__repr__ or (kind is not range and any(hasattr(kind, method) for method in _LAZY)):
+        elif shown is object.__repr__ or (kind is not range and _is_iterable(kind)):
             text = f"<{kind.__qualname__}>"
         else:
             text = _repr(value, kind)
@@ -155,6 +155,11 @@ class _Writer:
             self.cut = True
             text = text[: self.left]
         self._add(text)
+
+
+def _is_iterable(kind: type) -> bool:
+    # Not hasattr(): it finds an Enum's `__iter__`, which is its metaclass's.
+    return any(not _ITERABLE.isdisjoint(vars(base)) for base in kind.__mro__)
 
 
 def _is_plain_exception(kind: type) -> bool:

@@ -64,7 +64,7 @@ SECRETS: Final = (
 )  # fmt: skip
 
 SECRET_NAMES: Final = (
-    "password", "passwd", "pwd", "passphrase", "secret", "token", "api_key", "apikey", "access_key", "private_key",
+    "password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "access_key", "private_key",
     "secret_key", "authorization", "credential", "credentials", "cookie",
 )  # fmt: skip
 """The last words of names whose values are never kept: `db_password`, `githubToken`, `X-Api-Key`."""

@@ -20,7 +20,7 @@ decorator as its documentation shows it.
     make conformance        # ours: a part of `make test`
     make conformance-peers  # the others, each in an environment of its own; makes this page
 
-**no**: at least one test of the file failed; why is in `tests/conformance/results`. –: the product has no
+**no**: at least one test of the file failed; why is in `tests/conformance/results`. n/a: the product has no
 such thing. A row may hold several tests, so a
 no can be a small thing or a large one: read the file before judging by it.
 """
@@ -68,7 +68,7 @@ def _cell(result: dict[str, Any], path: str) -> str:
     if reasons is None:
         return "?"
     if set(reasons) == {"-"}:
-        return "–"
+        return "n/a"
     return "**no**" if reasons else "yes"
 
 

@@ -10,7 +10,7 @@ from opentelemetry.trace import Tracer
 
 import agentos_otel
 from agentos_otel import bootstrap, guard
-from agentos_otel.correlation import children, logs
+from agentos_otel.correlation import children, log_journal, logs
 from agentos_otel.semconv import SPAN_NAME_PREFIX
 from agentos_otel.tracing import runtime as runtimes
 from tests.conformance.adapters import Adapter, F, Seen
@@ -79,7 +79,7 @@ class Product(Adapter):
 
     @contextmanager
     def joined_logs(self) -> Iterator[None]:
-        logs.install(bootstrap.log_context, bootstrap.journal_log)
+        logs.install(log_journal.current, log_journal.keep)
         try:
             yield
         finally:
