@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration lint types check lock docs bench clean
+.PHONY: help demo test unit integration conformance conformance-peers test-versions lint types check lock docs bench clean
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
 $(VENV)/.base: requirements/base.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,13 +23,35 @@ $(VENV)/.dev: $(VENV)/.base requirements/dev.txt
 demo: $(VENV)/.base ## run the demo pipeline on a small git repository and show the run
 	@$(BIN)/agentos-otel demo
 
-test: unit integration ## install what is needed and run all tests
+test: unit conformance integration ## install what is needed and run all tests
 
 unit: $(VENV)/.dev ## tests without processes, servers or git
 	$(BIN)/python -m pytest tests/unit -q
 
 integration: $(VENV)/.dev ## tests with real processes, git, SQLite, PostgreSQL and a real agent
 	$(BIN)/python -m pytest tests/integration -q
+
+conformance: $(VENV)/.dev ## facts about decorated functions, held against this library
+	$(BIN)/python -m pytest tests/conformance -q
+
+PEERS ?= otel logfire traceloop langfuse openinference mlflow laminar
+PEER_TESTS = -m pytest tests/conformance -q -p no:cacheprovider -c /dev/null --rootdir=. --import-mode=importlib --timeout=60 -W ignore
+conformance-peers: $(VENV)/.dev ## the same facts on other products, each in a .venv-peers of its own (needs uv); makes docs/conformance.md
+	@ADAPTER=agentos_otel CONFORMANCE_OUTCOMES=tests/conformance/results/agentos_otel.json $(BIN)/python -m pytest tests/conformance -q | tail -1
+	@for peer in $(PEERS); do \
+	  test -x .venv-peers/$$peer/bin/python || uv venv -q -p $(PYTHON) .venv-peers/$$peer || exit 1; \
+	  uv pip install -q -p .venv-peers/$$peer -r tests/conformance/peers/common.txt -r tests/conformance/peers/$$peer.txt || exit 1; \
+	  echo "$$peer: $$(ADAPTER=$$peer CONFORMANCE_OUTCOMES=tests/conformance/results/$$peer.json .venv-peers/$$peer/bin/python $(PEER_TESTS) 2>&1 | grep -E '^[0-9]+ (passed|failed)')"; \
+	done
+	$(BIN)/python -m tests.conformance.table > docs/conformance.md
+
+PYTHONS ?= $(wildcard $(foreach minor,11 12 13 14,$(shell command -v python3.$(minor))))
+test-versions: ## unit and conformance tests on every python3.x of PATH, or of PYTHONS, each in a .venv-versions of its own
+	@for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue; \
+	  echo "python $$version"; \
+	  $(MAKE) -s VENV=.venv-versions/$$version PYTHON=$$python unit conformance || exit 1; \
+	done
 
 lint: $(VENV)/.dev ## ruff, import layers
 	$(BIN)/ruff check .
@@ -43,15 +65,16 @@ types: $(VENV)/.dev ## mypy strict and pyright
 
 check: lint types test ## what CI runs
 
-docs: $(VENV)/.dev ## make the reference from the docstrings
+docs: $(VENV)/.dev ## make the reference from the docstrings, and the page on redaction from the patterns
 	$(BIN)/python docs/make_reference.py > docs/reference.md
+	$(BIN)/python docs/make_redaction.py > docs/redaction.md
 
 bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run, three peers beside; BENCH=--save keeps them
 	$(BIN)/python bench/run.py --peers $(BENCH)
 
 lock: ## compile the lock files (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --group build -o requirements/base.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --all-extras --group dev -o requirements/dev.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --group build -c requirements/dev.txt -o requirements/base.txt
 
 clean: ## remove the local environment
 	rm -rf $(VENV)

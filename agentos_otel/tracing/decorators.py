@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
-from agentos_otel.errors import ConfigurationError
 from agentos_otel.model import Failure, IdPath, Point, PointKind
 from agentos_otel.tracing import points
 from agentos_otel.tracing.current_task import CurrentTask
@@ -37,7 +36,8 @@ class Mark:
 
     def __call__(self, fn: F) -> F:
         """Return `fn` in a span; its signature, kind and exceptions stay as they are."""
-        return wrap(fn, self._point)  # type: ignore[return-value]
+        wrapped: F = wrap(fn, self._point)
+        return wrapped
 
     def __enter__(self) -> CurrentTask:
         """Enter the block. Here `produces`, `consumes`, `joins` and `session` hold the values, not paths to them."""
@@ -92,13 +92,11 @@ def _literal(point: Point) -> tuple[Point, dict[str, Any]]:
 
 def _mark(kind: PointKind, target: Any, options: Mapping[str, Any]) -> Any:
     name = target if isinstance(target, str) else ""
-    if target is not None and not isinstance(target, str) and not callable(target):
-        raise ConfigurationError(f"@{kind} takes a name or stands bare on a function, not {target!r}")
     ids = [item for use in ("produces", "consumes", "joins") for item in _id_paths(use, options.get(use))]
     failed = tuple(Failure(path, tuple(values)) for path, values in (options.get("failed") or {}).items())
     rest = {key: value for key, value in options.items() if key not in ("produces", "consumes", "joins", "failed")}
     point = Point(kind, rest.pop("name", None) or name, ids=tuple(ids), failed=failed, **rest)
-    return wrap(target, point) if callable(target) else Mark(point)
+    return Mark(point) if target is None or isinstance(target, str) else wrap(target, point)
 
 
 @overload

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, get_current
 
 from agentos_otel import guard, semconv
 from agentos_otel.tracing import joining, paths, recording
@@ -50,17 +50,23 @@ class Entered:
 
     def suspend(self) -> None:
         """Give the context back as it was; what the call has made current is remembered for `resume`."""
-        self.context = get_current()
-        self._detach()
+        context = get_current()
+        if self._detach():
+            self.context = context
 
     def resume(self) -> None:
         """Make the span current again: a generator goes on where it stood."""
         self.token = attach(self.context)
 
-    def _detach(self) -> None:
+    def _detach(self) -> bool:
         token, self.token = self.token, None
-        if token is not None:
-            detach(token)
+        if token is None:
+            return False
+        try:
+            token.var.reset(token)  # OpenTelemetry's own `detach` logs an error where this refuses
+        except ValueError:
+            return False  # the call ends in another context (closed by the collector, say), which has nothing of ours
+        return True
 
     def leave(self, error: BaseException | None, result: Any = None) -> None:
         """End the span and do what a point's end does; never raises (the wrapper re-raises the host's exception)."""
@@ -72,6 +78,7 @@ class Entered:
         try:
             _leave(self, error, result)
         except Exception as failure:  # noqa: BLE001 - the host goes on
+            span.end()
             guard.failed(f"leaving {span.name!r}", failure)
 
 
@@ -118,15 +125,22 @@ def _judge(entered: Entered, error: BaseException | None, result: Any) -> bool:
             span.add_event(semconv.AGENTOS_CONTROL_FLOW_EVENT, {semconv.EXCEPTION_TYPE: qualified_name(type(error))})
             return False
         span.fail(error)
-        return not span.cancelled
+        return bool(span.error_type)
     if point.failed:
         values = {**entered.arguments, "result": result}
         for failure in point.failed:
             value = paths.resolve(failure.path, values)
-            if any(value is item or value == item for item in failure.values):
+            if any(value is item or _equal(value, item) for item in failure.values):
                 span.fail_with("returned_failure", f"{failure.path} = {cut(repr(value))[0]}")
                 return True
     return bool(span.error_type)
+
+
+def _equal(value: Any, item: object) -> bool:
+    try:
+        return bool(value == item)
+    except Exception:  # noqa: BLE001 - an array has no truth of its own, and a host's `__eq__` does what it likes
+        return False
 
 
 def _results(entered: Entered, result: Any) -> None:

@@ -79,7 +79,7 @@ def capture_arguments(span: Span, arguments: Values) -> None:
     """Keep the arguments of a call on its span."""
     for key, value in arguments.items():
         if key not in ("self", "cls"):
-            _capture(span, semconv.AGENTOS_ARGUMENT_PREFIX + key, value)
+            _capture(span, semconv.AGENTOS_ARGUMENT_PREFIX + key, value, key)
 
 
 def capture_result(span: Span, result: Any) -> None:
@@ -88,11 +88,11 @@ def capture_result(span: Span, result: Any) -> None:
         _capture(span, semconv.AGENTOS_RESULT, result)
 
 
-def _capture(span: Span, key: str, value: Any) -> None:
+def _capture(span: Span, key: str, value: Any, name: str = "") -> None:
     """Keep a value as text, cut before it is serialised: a 20 MB string is never copied whole."""
     from agentos_otel.tracing.capture import text_of
 
-    text, was_cut = text_of(value, MAX_TEXT)
+    text, was_cut = text_of(value, MAX_TEXT, name)
     text, cut_again = cut(text)
     span.cut += int(was_cut) | cut_again
     span.note(key, text)

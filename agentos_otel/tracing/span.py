@@ -227,10 +227,12 @@ class Span(Readable, ApiSpan):
         return self.own is not None and semconv.AGENTOS_CANCELLED in self.own
 
     def fail(self, error: BaseException) -> None:
-        """Note that the work ended by `error`: an error, or a cancellation, which is none."""
+        """Note that the work ended by `error`: a failure, unless it is a cancellation or an exit without a code."""
         if is_cancellation(error):
             self.note(semconv.AGENTOS_CANCELLED, True)
             return
+        if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and not error.code)):
+            return  # `sys.exit(0)`: how many a command says that all went well
         # An exception that passes several spans of ours is recorded once, where it arose (recording-errors.md).
         if getattr(error, "__agentos_otel_recorded__", None) != self.attempt.trace_hex:
             guard.guarded("recording an exception", self.record_exception, error)
@@ -301,7 +303,7 @@ class Span(Readable, ApiSpan):
 def _mark(error: BaseException, trace_hex: str) -> None:
     try:
         error.__agentos_otel_recorded__ = trace_hex  # type: ignore[attr-defined]
-    except AttributeError:  # an exception with __slots__: it may be recorded once more, on the parent
+    except Exception:  # noqa: BLE001 - a class that refuses attributes, as it likes: recorded once more, on the parent
         return
 
 

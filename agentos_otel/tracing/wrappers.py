@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
+from agentos_otel.errors import ConfigurationError
 from agentos_otel.model import Point
 from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
@@ -22,23 +23,43 @@ from agentos_otel.tracing.plan import Plan
 MARK: Final = "__agentos_otel_point__"
 
 
-def wrap(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
+def wrap(fn: Any, point: Point) -> Any:
     """Return `fn` in a span as `point` says; sync, coroutine, generator and async generator functions.
 
     What returns an awaitable without being a coroutine function (a plain function, a partial) is timed as the call.
+    Inside a classmethod, staticmethod or property it is the function that is wrapped, and the kind stays.
+
+    Raises:
+        ConfigurationError: `fn` is a class, or nothing that is called.
     """
+    if isinstance(fn, (classmethod, staticmethod)):
+        return type(fn)(wrap(fn.__func__, point))
+    if isinstance(fn, property):
+        return fn.getter(wrap(fn.fget, point))
+    if isinstance(fn, type) or not callable(fn):
+        raise ConfigurationError(
+            f"{point.kind} stands on functions and methods, not on {fn!r}: decorate what is called"
+        )
+    wrapper = _wrapper(fn, point)
+    if not isinstance(fn, types.FunctionType):
+        # A partial, a cache, a bound method, a callable object: its users ask for more of it than the call.
+        from agentos_otel.tracing.callable_object import CallableObject
+
+        return CallableObject(fn, wrapper, point, wrap)
+    functools.update_wrapper(wrapper, fn)
+    setattr(wrapper, MARK, point)
+    return wrapper
+
+
+def _wrapper(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     enter = _enterer(fn, point)
     if inspect.isasyncgenfunction(fn):
-        wrapper = _flagged(_async_generator(fn, enter), inspect.CO_ASYNC_GENERATOR)
-    elif inspect.isgeneratorfunction(fn):
-        wrapper = _flagged(_generator(fn, enter), inspect.CO_GENERATOR)
-    elif inspect.iscoroutinefunction(fn):
-        wrapper = _coroutine(fn, enter)
-    else:
-        wrapper = _function(fn, enter)
-    wrapped = functools.update_wrapper(wrapper, fn)
-    setattr(wrapped, MARK, point)
-    return wrapped
+        return _flagged(_generator(fn, enter, _drive_async), inspect.CO_ASYNC_GENERATOR)
+    if inspect.isgeneratorfunction(fn):
+        return _flagged(_generator(fn, enter, _drive), inspect.CO_GENERATOR)
+    if inspect.iscoroutinefunction(fn):
+        return _coroutine(fn, enter)
+    return _function(fn, enter)
 
 
 Enter = Callable[[tuple[Any, ...], dict[str, Any]], Entered | None]
@@ -96,11 +117,16 @@ def _coroutine(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
     return wrapper
 
 
-def _generator(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+def _generator(fn: Callable[..., Any], enter: Enter, driver: Callable[..., Any]) -> Callable[..., Any]:
+    # A generator object is named by the function that made it.
+    assert isinstance(driver, types.FunctionType)  # noqa: S101 - for the type checker
+    drive = types.FunctionType(driver.__code__, driver.__globals__, getattr(fn, "__name__", driver.__name__))
+    drive.__qualname__ = getattr(fn, "__qualname__", drive.__name__)
+
     # A plain function, so that wrong arguments raise at the call as they do bare; `_flagged` makes `inspect` see what
     # the bare function is.
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return _drive(fn(*args, **kwargs), enter, args, kwargs)
+        return drive(fn(*args, **kwargs), enter, args, kwargs)
 
     return wrapper
 
@@ -108,38 +134,33 @@ def _generator(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
 def _drive(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a generator in a span that is current only while the generator's own code runs."""
     entered = enter(args, kwargs)
-    if entered is None:
-        return (yield from generator)
     step, value = generator.send, None
     try:
         while True:
             item = step(value)
-            entered.suspend()
+            if entered is not None:
+                entered.suspend()
             try:
                 value = yield item
                 step = generator.send
-            except GeneratorExit:
-                generator.close()
-                raise
             except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
+                # GeneratorExit too. `generator.close()` here would lose what `close()` returns since Python 3.13, and
+                # run the generator's `finally` outside its span.
                 step, value = generator.throw, error
-            entered.resume()
+            if entered is not None:
+                entered.resume()
     except StopIteration as stop:
-        entered.leave(None, stop.value)
+        if entered is not None:
+            entered.leave(None, stop.value)
         return stop.value
     except BaseException as error:
-        entered.leave(error)
+        if entered is not None:
+            entered.leave(error)
         raise
 
 
-def _async_generator(fn: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return _drive_async(fn(*args, **kwargs), enter, args, kwargs)
-
-    return wrapper
-
-
 async def _drive_async(generator: Any, enter: Enter, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The same for an async generator."""
     entered = enter(args, kwargs)
     step, value = generator.asend, None
     try:
@@ -150,9 +171,6 @@ async def _drive_async(generator: Any, enter: Enter, args: tuple[Any, ...], kwar
             try:
                 value = yield item
                 step = generator.asend
-            except GeneratorExit:
-                await generator.aclose()
-                raise
             except BaseException as error:  # noqa: BLE001 - handed to the generator, which decides
                 step, value = generator.athrow, error
             if entered is not None:

@@ -1,0 +1,71 @@
+"""A coroutine function gives its value; its span lasts until it is done, concurrent ones nest rightly."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.conformance.compare import Decorate, alike
+
+
+def test_concurrent_calls_each_hold_their_own_children(traced: Decorate, shape: Any) -> None:
+    async def scenario(decorate: Decorate) -> list[int]:
+        @decorate
+        async def leaf(number: int) -> int:
+            await asyncio.sleep(0)
+            return number
+
+        @decorate
+        async def left(number: int) -> int:
+            await asyncio.sleep(0)
+            return await leaf(number) + await leaf(number)
+
+        @decorate
+        async def right(number: int) -> int:
+            return await leaf(number)
+
+        @decorate
+        async def outer() -> list[int]:
+            return list(await asyncio.gather(left(1), right(2)))
+
+        return await outer()
+
+    assert alike(scenario, traced) == [2, 2]
+    assert sorted(shape()[1:]) == [
+        ("leaf", "left", "ok"), ("leaf", "left", "ok"), ("leaf", "right", "ok"),
+        ("left", "outer", "ok"), ("right", "outer", "ok"),
+    ]  # fmt: skip
+    assert shape()[0] == ("outer", None, "ok")
+
+
+def test_no_step_of_the_event_loop_is_added(traced: Decorate) -> None:
+    def scenario(decorate: Decorate) -> int:
+        @decorate
+        async def work() -> int:
+            return 3
+
+        coroutine = work()
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return int(stop.value)
+        return 0
+
+    assert alike(scenario, traced) == 3
+
+
+def test_what_is_never_awaited_warns_by_its_own_name_and_has_no_span(traced: Decorate, shape: Any) -> None:
+    import warnings
+
+    def scenario(decorate: Decorate) -> str:
+        @decorate
+        async def work() -> None: ...
+
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            _ = work()
+            del _
+        return str(seen[0].message)
+
+    assert "work' was never awaited" in alike(scenario, traced)
+    assert shape() == []
