@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ import pytest
 from agentos_otel import guard, stage, task, tool
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
-from agentos_otel.context.resource import host_name
+from agentos_otel.context.resource import boot_id, host_name
 from agentos_otel.journal.reader import parse
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.query.closing import close
@@ -368,16 +369,25 @@ def test_two_threads_that_end_one_task_write_one_root(host: Host) -> None:
     assert len(host.ended()) == len(set(host.ended())) == 40
 
 
-def test_a_run_of_another_host_is_left_to_it_and_the_root_waits_for_it(host: Host) -> None:
+def moved(path: Path, boot: str) -> Path:
+    """Move a journal to another host, whose kernel has the id `boot`."""
+    elsewhere = path.parent.with_name("elsewhere")
+    elsewhere.mkdir(exist_ok=True)
+    data = path.read_bytes()
+    first = parse(data).records[0]
+    said = {**json.loads(first.body), "boot": boot, "host": "elsewhere"}
+    path.unlink()
+    (elsewhere / path.name).write_bytes(frame(STATEMENT, json.dumps(said).encode()) + data[first.size :])
+    return elsewhere / path.name
+
+
+def test_a_run_of_another_machine_is_left_to_it_and_the_root_waits_for_it(host: Host) -> None:
     owner = host.process()
     owner.do(begin, task("work"))
     child = host.process(owner.carrier())
     child.runtime.options.host = "elsewhere"
     child.do(begin, stage("execution"))
-    path = child.kill()
-    elsewhere = host.live.with_name("elsewhere")
-    elsewhere.mkdir()
-    path = path.rename(elsewhere / path.name)
+    path = moved(child.kill(), boot="1234")
     size = path.stat().st_size
     owner.kill()
     (found,) = host.look()
@@ -387,6 +397,19 @@ def test_a_run_of_another_host_is_left_to_it_and_the_root_waits_for_it(host: Hos
     reaper.reap(space.journal_dir, "elsewhere", space.store)
     space.close()
     assert host.look()[0]["task"]["error_type"] == "abandoned"
+
+
+def test_a_run_of_a_container_of_this_machine_is_finished_from_outside(host: Host) -> None:
+    owner = host.process()
+    owner.do(begin, task("work"))
+    child = host.process(owner.carrier())
+    child.runtime.options.host = "elsewhere"
+    child.do(begin, stage("execution"))
+    moved(child.kill(), boot=boot_id())
+    owner.kill()
+    (found,) = host.look()
+    assert {span["status"] for span in found["spans"]} == {"abandoned"}
+    assert len(host.ended()) == len(set(host.ended())) == 2
 
 
 # --- what comes after the root ---
