@@ -62,8 +62,16 @@ def close(
     task = keeper.store.task(task_id)
     if task["ended_ns"] is not None:
         raise TransitionError(f"task {task_id} has ended already ({task['status']})")
+    row = keeper.store.attempt(task_id, task["attempt"])
+    if row is None:
+        raise TransitionError(f"task {task_id} has no attempt that could end")
     end = {"op": "end", "task_id": task_id, "attempt": task["attempt"], "status": status}
-    end.update(error_type=error_type or None, run_id=keeper.journal.run_id, at=at or time.time_ns())
+    end.update(
+        root_span_id=row["attempt_root_span_id"],
+        error_type=error_type or None,
+        run_id=keeper.journal.run_id,
+        at=at or time.time_ns(),
+    )
     if not keeper.do(end):
         raise TransitionError(f"task {task_id} was ended by another process just now")
     row = keeper.store.attempt(task_id, task["attempt"])

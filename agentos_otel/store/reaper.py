@@ -91,9 +91,8 @@ class _Reaping:
             if not self._lock():
                 return False
             segments = self._all_segments()
-            if last_statement(self._descriptor, segments[1:]).get("op") == "run_end":
-                return False
-            return self._finish(segments)
+            last = last_statement(self._descriptor, segments[1:])
+            return last.get("op") != "run_end" and self._finish(segments, last)
 
     def _all_segments(self) -> list[Path]:
         """Return the segments as they are now that nobody writes any more."""
@@ -114,13 +113,15 @@ class _Reaping:
                 return True
 
     def _must_wait(self, last: dict[str, Any]) -> bool:
-        """Whether all that is left to do are roots that wait for other runs, some of which live."""
+        """Whether all that is left to do are roots that wait for other runs, each of them for one that lives."""
         if last.get("op") != "owes":
             return False
         self.owes = True
-        return self._store is None or all(self._has_others((task, number)) for task, number in last["attempts"])
+        if self._store is None or last["attempts"] is None:
+            return self._store is None
+        return all(self._has_others((task, number)) for task, number in last["attempts"])
 
-    def _finish(self, segments: list[Path]) -> bool:
+    def _finish(self, segments: list[Path], last: dict[str, Any]) -> bool:
         try:
             run = DeadRun(self.path.stem, segments)
         except StorageError as error:  # of a newer version: its own reaper will come
@@ -132,10 +133,11 @@ class _Reaping:
                 torn += cut_torn_tail(descriptor, border)
         for body in run.abandoned():
             self._append(ENDED_SPAN, body)
-        owed = self._settle(run, self._store) if self._store is not None else sorted(run.owned)
-        self.owes = bool(owed)
-        if self._store is None or owed:
-            self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
+        owed = [list(part) for part in self._settle(run, self._store)] if self._store is not None else None
+        self.owes = owed != []
+        if self.owes:
+            if last.get("op") != "owes" or last["attempts"] != owed:
+                self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
             return True
         end = {"op": "run_end", "run_id": run.run_id, "by": "reaper", "at": run.last_ns}
         self._state({**end, "torn": torn} if torn else end)
@@ -182,9 +184,12 @@ class _Reaping:
     def _end(self, run: DeadRun, part: Part, store: TaskStore) -> None:
         """Claim the end of an attempt whose owner this run was."""
         rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
+        row = store.attempt(*part)
+        if row is None:
+            return  # it was deleted
         at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
         end = {"op": "end", "task_id": part[0], "attempt": part[1], "status": "failed", "error_type": ABANDONED}
-        end.update(run_id=run.run_id, at=at)
+        end.update(root_span_id=row["attempt_root_span_id"], run_id=run.run_id, at=at)
         self._say(run, end)
         store.apply([end], timeout=_SQL_WAIT)
 
@@ -193,8 +198,7 @@ class _Reaping:
         row = store.attempt(*part)
         if row is None:
             return False
-        ours = row["attempt_ended_by"] == run.run_id and row["attempt_root_span_id"] not in run.roots
-        if ours and row["attempt_sampled"]:
+        if row["attempt_ended_by"] == run.run_id and row["attempt_sampled"]:
             self._append(ENDED_SPAN, root_of(row, run.resource))
         return True
 

@@ -188,6 +188,9 @@ ORDER BY updated_ns LIMIT 1000
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = :task_id AND deleted_ns IS NULL
 
+-- name: get_any_task
+SELECT * FROM tasks WHERE task_id = :task_id
+
 -- name: get_attempt
 SELECT * FROM task_attempts WHERE task_id = :task_id AND attempt = :attempt
 
