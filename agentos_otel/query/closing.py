@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agentos_otel import semconv
 from agentos_otel.errors import TransitionError
 from agentos_otel.journal.record import ENDED_SPAN
-from agentos_otel.store import reaper
+from agentos_otel.store import live
 from agentos_otel.store.dead_run import ABANDONED
 from agentos_otel.store.root import root_of
 
@@ -62,8 +62,16 @@ def close(
     task = keeper.store.task(task_id)
     if task["ended_ns"] is not None:
         raise TransitionError(f"task {task_id} has ended already ({task['status']})")
+    row = keeper.store.attempt(task_id, task["attempt"])
+    if row is None:
+        raise TransitionError(f"task {task_id} has no attempt that could end")
     end = {"op": "end", "task_id": task_id, "attempt": task["attempt"], "status": status}
-    end.update(error_type=error_type or None, run_id=keeper.journal.run_id, at=at or time.time_ns())
+    end.update(
+        root_span_id=row["attempt_root_span_id"],
+        error_type=error_type or None,
+        run_id=keeper.journal.run_id,
+        at=at or time.time_ns(),
+    )
     if not keeper.do(end):
         raise TransitionError(f"task {task_id} was ended by another process just now")
     row = keeper.store.attempt(task_id, task["attempt"])
@@ -83,8 +91,8 @@ def resource(host: str, run_id: str) -> dict[str, Any]:
 def close_idle(keeper: Keeper, idle_ns: int) -> int:
     """End the tasks of which nothing was heard for `idle_ns` nanoseconds, at their last record; returns how many.
 
-    A task whose run lives here is left alone, however long it is silent. Whether a run of another host lives cannot be
-    seen from here: the idle time is what ends its task if that host never comes back.
+    A task whose run is seen to live is left alone, however long it is silent. Whether a run of another machine lives
+    cannot be seen: the idle time is what ends its task if that machine never comes back.
     """
     before, count = time.time_ns() - idle_ns, 0
     for task in keeper.store.rows("idle_tasks", before=before):
@@ -100,4 +108,4 @@ def close_idle(keeper: Keeper, idle_ns: int) -> int:
 
 def _lives_here(keeper: Keeper, run: dict[str, Any]) -> bool:
     path = keeper.journal_dir / "live" / run["host"] / f"{run['run_id']}.otlp"
-    return run["left_ns"] is None and run["host"] == keeper.host and reaper.is_alive(path)
+    return run["left_ns"] is None and live.is_alive(path)

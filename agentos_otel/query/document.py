@@ -10,7 +10,7 @@ from typing import Any, Final
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD
 from agentos_otel.query import linking
 from agentos_otel.query.workspace import Workspace
-from agentos_otel.store import decode, reaper
+from agentos_otel.store import decode, live
 
 SCHEMA_VERSION: Final = 1
 _HASH_LIMIT: Final = 64 << 20
@@ -79,7 +79,7 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
 
 def _run(workspace: Workspace, row: dict[str, Any]) -> dict[str, Any]:
     path = workspace.journal_dir / "live" / row["host"] / f"{row['run_id']}.otlp"
-    state = "ended" if row["left_ns"] is not None else "live" if reaper.is_alive(path) else "dead"
+    state = "ended" if row["left_ns"] is not None else "live" if live.is_alive(path) else "dead"
     run = {key: row[key] for key in ("run_id", "attempt", "host", "pid", "program", "started_ns", "left_ns")}
     return {**run, "state": state, "late": bool(row["late"])}
 

@@ -23,11 +23,11 @@ def link_attempts(attempts: list[dict[str, Any]], spans: list[dict[str, Any]]) -
     for attempt in attempts:
         given = json.loads(attempt["links"])
         attempt["links"] = [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in given]
-    roots = {(span["trace_id"], span["span_id"]): span for span in spans if span["parent_span_id"] is None}
+    known = {(span["trace_id"], span["span_id"]): span for span in spans}
     for earlier, later in itertools.pairwise(attempts):
         if earlier["task_id"] == later["task_id"]:
             link = {"trace_id": later["trace_id"], "span_id": later["root_span_id"]}
-            root = roots.get((earlier["trace_id"], earlier["root_span_id"]))
+            root = known.get((earlier["trace_id"], earlier["root_span_id"]))
             for links in (earlier["links"], *([root["links"]] if root else [])):
                 if link not in links:
                     links.append(link)
@@ -36,10 +36,11 @@ def link_attempts(attempts: list[dict[str, Any]], spans: list[dict[str, Any]]) -
 def mark_late(attempts: list[dict[str, Any]], runs: list[dict[str, Any]], spans: list[dict[str, Any]]) -> None:
     """Set `agentos.late` on the spans of late runs that had not ended when the root of their trace was written."""
     ended = {attempt["trace_id"]: attempt["ended_ns"] for attempt in attempts if attempt["ended_ns"] is not None}
+    roots = {(attempt["trace_id"], attempt["root_span_id"]) for attempt in attempts}
     traces = {(attempt["task_id"], attempt["attempt"]): attempt["trace_id"] for attempt in attempts}
     late = {(run["run_id"], traces.get((run["task_id"], run["attempt"]))) for run in runs if run["late"]}
     for span in spans:
-        if (span["run_id"], span["trace_id"]) in late and span["parent_span_id"] is not None:
+        if (span["run_id"], span["trace_id"]) in late and (span["trace_id"], span["span_id"]) not in roots:
             end = ended.get(span["trace_id"])
             if end is not None and (span["end_ns"] is None or span["end_ns"] > end):
                 span["attributes"][semconv.AGENTOS_LATE] = True

@@ -42,7 +42,9 @@ class Workspace:
     def __post_init__(self) -> None:
         """Open the index."""
         self.journal_dir = self.state_dir / "journal"
-        if not self.state_dir.is_dir():
+        if self.store.database.dialect == "postgresql":
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # what other hosts traced is there
+        elif not self.state_dir.is_dir():
             raise NotFoundError(
                 f"nothing is traced yet in {self.state_dir}: run `agentos-otel demo`, or set AGENTOS_OTEL_STATE_DIR"
             )

@@ -33,8 +33,7 @@ class DeadRun:
             them, since they follow their attempt.
         parts: Attempts that it has joined and not left.
         owned: Attempts that it should end and has not, as far as its journal says.
-        claims: Ends that it has claimed whose root it has not been seen to write.
-        roots: Ids of the roots that it has written.
+        claims: Ends that it has claimed and whose root it has not written.
         operations: What it has said of the tasks that are unfinished, in order.
         reservation: The statement by which `run` reserved a task that nobody has taken over yet, or None.
         resource: Its resource.
@@ -48,12 +47,11 @@ class DeadRun:
         self.parts: set[Part] = set()
         self.owned: set[Part] = set()
         self.claims: dict[Part, Operation] = {}
-        self.roots: set[str] = set()
         self.reservation: dict[str, Any] | None = None
         self.resource: dict[str, Any] = {semconv.SERVICE_INSTANCE_ID: run_id}
         self.last_ns = 0
         self.borders: list[int] = []
-        self._born: dict[Part, str] = {}
+        self._awaited: dict[bytes, Part] = {}
         self._unsampled: set[Part] = set()
         self._said: dict[str, list[Operation]] = {}
         for segment in segments:
@@ -88,20 +86,14 @@ class DeadRun:
                 key = span.trace_id + span.span_id
                 if record.field in ENDED_SPANS:
                     self.open.pop(key, None)
-                    if not span.parent_span_id:
-                        self._wrote_root(span.span_id.hex())
+                    if part := self._awaited.pop(span.span_id, None):
+                        self.claims.pop(part, None)
+                        self._forget(part)
                 elif record.field == STARTED_SPAN and not _is_reserved(span):
                     self.open[key] = record.body
 
     def _saw(self, *times: int) -> None:
         self.last_ns = max(self.last_ns, *times)
-
-    def _wrote_root(self, root_id: str) -> None:
-        self.roots.add(root_id)
-        for part in [part for part in self.claims if self._born.get(part) == root_id]:
-            del self.claims[part]
-            self._forget(part)
-            self.roots.discard(root_id)
 
     def _take_statement(self, said: dict[str, Any]) -> None:
         at = said.get("at")
@@ -126,7 +118,6 @@ class DeadRun:
         if op == "join":
             self.parts.add(part)
         elif op == "attempt":
-            self._born[part] = operation["root_span_id"]
             if operation.get("owner_run") == self.run_id:
                 self.owned.add(part)
             if not operation.get("sampled", True):
@@ -135,6 +126,7 @@ class DeadRun:
             self.owned.discard(part)
             if part not in self._unsampled:
                 self.claims[part] = operation
+                self._awaited[bytes.fromhex(operation["root_span_id"])] = part
         elif op == "leave":
             self.parts.discard(part)
             if part not in self.claims and part not in self.owned:
@@ -143,7 +135,6 @@ class DeadRun:
     def _forget(self, part: Part) -> None:
         """Drop what was said of a task that is finished as far as this run goes: the indexer tells it."""
         self._said.pop(part[0], None)
-        self._born.pop(part, None)
         self._unsampled.discard(part)
 
     def abandoned(self) -> Iterator[bytes]:

@@ -3,6 +3,9 @@
 A run is dead when its first segment is no longer locked and does not end with an end record. Whoever looks first
 finishes it; the exclusive lock on the dead file makes it once. A reaper that is killed itself leaves a file that is not
 done, which the next one goes on with: each step looks at what is written before it writes.
+
+Only a lock of this kernel can be seen. So the runs of this host are finished here, and those of its containers, which
+have other names, if they share the directory; those of another machine are left to it.
 """
 
 from __future__ import annotations
@@ -10,70 +13,39 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
 from agentos_otel.errors import StorageError
-from agentos_otel.journal import reader
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
-from agentos_otel.store import decode
 from agentos_otel.store.dead_run import ABANDONED, DeadRun, Part, cut_torn_tail
+from agentos_otel.store.live import LiveJournals, is_locked, last_statement, opened
 from agentos_otel.store.root import root_of
 from agentos_otel.tracing import task_file
 
 if TYPE_CHECKING:
     from agentos_otel.tasks.store import TaskStore
 
-_TAIL: Final = 4096
 _LOCK_WAIT: Final = 5.0
 """Seconds to wait for another reaper of the same run."""
 _SQL_WAIT: Final = 10.0
 
 
-@contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    """Open a journal file; a link or a pipe that somebody has planted there is refused with OSError."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no file")
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def is_alive(path: Path) -> bool:
-    """Whether the writer of the journal at `path` (its first segment) lives; probes with a shared lock."""
-    with contextlib.suppress(OSError), _opened(path, os.O_RDONLY) as descriptor:
-        return _is_locked(descriptor)
-    return False
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
-
-
 def reap(journal_dir: Path, host: str, store: TaskStore | None) -> int:
-    """Finish every dead run of this host that nobody has finished yet; returns how many files it wrote to.
+    """Finish every dead run of this machine that nobody has finished yet; returns how many files it wrote to.
 
     A task store that fails, or a file that cannot be written, leaves the run for the next look.
 
     Args:
         journal_dir: The folder of the journals.
-        host: Name of this host; other hosts' runs are left to them.
+        host: Name of this host.
         store: The task store. Without one the open spans are abandoned, and the rest is for whoever has it.
     """
-    paths = sorted((journal_dir / "live" / host).glob("*.otlp"))
-    reapings = [_Reaping(path, journal_dir, host, store) for path in paths if path.name.count(".") == 1]
+    live = LiveJournals(journal_dir / "live", host)
+    reapings = [_Reaping(path, segments, live, store) for path, segments in live.dead()]
     written: set[Path] = set()
     # Twice: the root of a dead owner ends after the last record of the other dead, so these are finished first.
     for last_look in (False, True):
@@ -94,11 +66,11 @@ def reap(journal_dir: Path, host: str, store: TaskStore | None) -> int:
 class _Reaping:
     """The finishing of one run."""
 
-    def __init__(self, path: Path, journal_dir: Path, host: str, store: TaskStore | None) -> None:
+    def __init__(self, path: Path, segments: list[Path], live: LiveJournals, store: TaskStore | None) -> None:
         self.path = path
         self.owes = False
-        self._live = journal_dir / "live"
-        self._host = host
+        self._segments = segments
+        self._live = live
         self._store = store
         self._descriptor = -1
         self._last_look = False
@@ -109,19 +81,21 @@ class _Reaping:
         `last_look`: other dead runs are finished as far as they can be; a root need not wait for them any more.
         """
         self._last_look = last_look
-        with _opened(self.path, os.O_RDONLY) as descriptor:
-            last = _last_statement(descriptor, self._segments()[1:])
-            if last.get("op") == "run_end" or _is_locked(descriptor) or self._must_wait(last):
+        with opened(self.path, os.O_RDONLY) as descriptor:
+            last = last_statement(descriptor, self._segments[1:])
+            if last.get("op") == "run_end" or is_locked(descriptor) or not self._live.sees(self.path, descriptor):
                 return False
-        with _opened(self.path, os.O_RDWR | os.O_APPEND) as self._descriptor:
+            if self._must_wait(last):
+                return False
+        with opened(self.path, os.O_RDWR | os.O_APPEND) as self._descriptor:
             if not self._lock():
                 return False
-            segments = self._segments()
-            if _last_statement(self._descriptor, segments[1:]).get("op") == "run_end":
-                return False
-            return self._finish(segments)
+            segments = self._all_segments()
+            last = last_statement(self._descriptor, segments[1:])
+            return last.get("op") != "run_end" and self._finish(segments, last)
 
-    def _segments(self) -> list[Path]:
+    def _all_segments(self) -> list[Path]:
+        """Return the segments as they are now that nobody writes any more."""
         further = self.path.parent.glob(f"{self.path.stem}.[0-9]*.otlp")
         return [self.path, *sorted(further, key=lambda path: int(path.name.split(".")[1]))]
 
@@ -139,13 +113,15 @@ class _Reaping:
                 return True
 
     def _must_wait(self, last: dict[str, Any]) -> bool:
-        """Whether all that is left to do are roots that wait for other runs, some of which live."""
+        """Whether all that is left to do are roots that wait for other runs, each of them for one that lives."""
         if last.get("op") != "owes":
             return False
         self.owes = True
-        return self._store is None or all(self._has_others((task, number)) for task, number in last["attempts"])
+        if self._store is None or last["attempts"] is None:
+            return self._store is None
+        return all(self._has_others((task, number)) for task, number in last["attempts"])
 
-    def _finish(self, segments: list[Path]) -> bool:
+    def _finish(self, segments: list[Path], last: dict[str, Any]) -> bool:
         try:
             run = DeadRun(self.path.stem, segments)
         except StorageError as error:  # of a newer version: its own reaper will come
@@ -153,14 +129,15 @@ class _Reaping:
             return False
         torn = cut_torn_tail(self._descriptor, run.borders[0])
         for segment, border in zip(segments[1:], run.borders[1:], strict=True):
-            with _opened(segment, os.O_RDWR) as descriptor:
+            with opened(segment, os.O_RDWR) as descriptor:
                 torn += cut_torn_tail(descriptor, border)
         for body in run.abandoned():
             self._append(ENDED_SPAN, body)
-        owed = self._settle(run, self._store) if self._store is not None else sorted(run.owned)
-        self.owes = bool(owed)
-        if self._store is None or owed:
-            self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
+        owed = [list(part) for part in self._settle(run, self._store)] if self._store is not None else None
+        self.owes = owed != []
+        if self.owes:
+            if last.get("op") != "owes" or last["attempts"] != owed:
+                self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
             return True
         end = {"op": "run_end", "run_id": run.run_id, "by": "reaper", "at": run.last_ns}
         self._state({**end, "torn": torn} if torn else end)
@@ -198,17 +175,21 @@ class _Reaping:
         return any(self._lives(row) for row in rows if row["run_id"] != self.path.stem)
 
     def _lives(self, row: dict[str, Any]) -> bool:
-        path = self._live / row["host"] / f"{row['run_id']}.otlp"
-        if row["host"] != self._host or not path.exists():
-            return True  # of another host, or of another state directory on this one: it leaves by itself
-        return not self._last_look or is_alive(path)
+        path = self._live.path(row)
+        with contextlib.suppress(OSError), opened(path, os.O_RDONLY) as descriptor:
+            if self._last_look and self._live.sees(path, descriptor):
+                return is_locked(descriptor)
+        return True  # of another machine, or of another state directory on this one: it leaves by itself
 
     def _end(self, run: DeadRun, part: Part, store: TaskStore) -> None:
         """Claim the end of an attempt whose owner this run was."""
         rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
+        row = store.attempt(*part)
+        if row is None:
+            return  # it was deleted
         at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
         end = {"op": "end", "task_id": part[0], "attempt": part[1], "status": "failed", "error_type": ABANDONED}
-        end.update(run_id=run.run_id, at=at)
+        end.update(root_span_id=row["attempt_root_span_id"], run_id=run.run_id, at=at)
         self._say(run, end)
         store.apply([end], timeout=_SQL_WAIT)
 
@@ -217,8 +198,7 @@ class _Reaping:
         row = store.attempt(*part)
         if row is None:
             return False
-        ours = row["attempt_ended_by"] == run.run_id and row["attempt_root_span_id"] not in run.roots
-        if ours and row["attempt_sampled"]:
+        if row["attempt_ended_by"] == run.run_id and row["attempt_sampled"]:
             self._append(ENDED_SPAN, root_of(row, run.resource))
         return True
 
@@ -233,25 +213,3 @@ class _Reaping:
         record = frame(field, body)
         if os.write(self._descriptor, record) != len(record):
             raise OSError("the disk is full")
-
-
-def _last_statement(descriptor: int, further: list[Path]) -> dict[str, Any]:
-    """Return what a run has said last, empty if its last record is none; read from the tail, so that it costs little.
-
-    The reaper writes into the first segment, a run that ends into its last.
-    """
-    last = _statement_at_end(descriptor)
-    if last.get("op") not in ("run_end", "owes") and further:
-        with _opened(further[-1], os.O_RDONLY) as other:
-            return _statement_at_end(other)
-    return last
-
-
-def _statement_at_end(descriptor: int) -> dict[str, Any]:
-    size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
-    if b'"op":"run_end"' not in tail and b'"op":"owes"' not in tail:
-        return {}
-    records = reader.parse(tail, final=True).records
-    whole = records and records[-1].offset + records[-1].size == len(tail) and records[-1].field == STATEMENT
-    return decode.statement(records[-1].body) if whole else {}

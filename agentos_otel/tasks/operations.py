@@ -75,6 +75,8 @@ def _join(tx: Transaction, op: Operation, live: bool) -> bool:
         **who,
     )
     tx.run("rejoin_run", **who)
+    if live:  # what it does it tells later, with the next change
+        tx.run("resume_work", task_id=op["task_id"], attempt=op["attempt"], at=op["at"])
     return bool(tx.run("join_late", live=int(live), **who))
 
 
@@ -96,11 +98,13 @@ def _refs(tx: Transaction, op: Operation, live: bool) -> None:
 
 
 def _state(tx: Transaction, op: Operation, live: bool) -> None:
-    run_id = op.get("run_id")
-    if run_id and not tx.run("note_state", run_id=run_id, task_id=op["task_id"], at=op["at"]):
-        return  # the row has this one, or a later one of the same run
-    state = {key: op[key] for key in ("task_id", "status", "at")}
-    tx.run("set_state", phase=op.get("phase", ""), live=int(live), **state)
+    """Move the task on, unless the row has this state or a later one of the same run.
+
+    A replay counts for newer than the row if the run is still at work, or by the clock.
+    """
+    run = {"run_id": op.get("run_id", ""), "task_id": op["task_id"], "at": op["at"]}
+    if tx.run("set_state", status=op["status"], phase=op.get("phase", ""), live=int(live), **run):
+        tx.run("note_state", **run)
 
 
 def _leave(tx: Transaction, op: Operation, live: bool) -> None:

@@ -88,9 +88,9 @@ class TaskStore:
             return self._with_attempt(tx, task_id)
 
     def attempt(self, task_id: str, number: int) -> Row | None:
-        """Return the row of a task with the columns of that attempt as `attempt_…`, or None."""
+        """Return the row of a task, be it hidden, with the columns of that attempt as `attempt_…`, or None."""
         with self.database.transaction(read=True) as tx:
-            task = tx.one("get_task", task_id=task_id)
+            task = tx.one("get_any_task", task_id=task_id)
             attempt = tx.one("get_attempt", task_id=task_id, attempt=number)
             return _joined(task, attempt) if task and attempt else None
 

@@ -421,6 +421,7 @@ def end_attempt(
         "op": "end",
         "task_id": attempt.task_id,
         "attempt": attempt.number,
+        "root_span_id": attempt.root_id.hex(),
         "status": status,
         "error_type": error_type or None,
         "run_id": runtime.run_id,

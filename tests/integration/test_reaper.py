@@ -31,7 +31,8 @@ for each in TaskManager().list():
 """
 # A process of another PID namespace, as in a container: its ids mean other processes here, or none.
 NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "sh", "-c"]
+# … and of another name, as each container has by default.
+CONTAINER = [*NAMESPACE, "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', "container"]
 
 
 class Shared:
@@ -114,6 +115,17 @@ def test_who_looks_from_within_a_namespace_finishes_the_dead_outside_and_leaves_
     assert sorted(shared.run(LOOK, NAMESPACE).splitlines()) == ["executing None", "failed abandoned"]
     kill(living)
     assert shared.run(LOOK, NAMESPACE).split() == ["failed", "abandoned"] * 2
+
+
+@pytest.mark.namespaces
+def test_containers_with_names_of_their_own_finish_each_others_dead_and_leave_the_living(shared: Shared) -> None:
+    dead, living = shared.start(STAGE, CONTAINER), shared.start(STAGE, CONTAINER)
+    first_line(dead), first_line(living)
+    assert {run["host"] for found in shared.look() for run in found["runs"]} == {"container"}
+    kill(dead)
+    assert sorted(shared.run(LOOK, []).splitlines()) == ["executing None", "failed abandoned"]
+    kill(living)
+    assert shared.run(LOOK, CONTAINER).split() == ["failed", "abandoned"] * 2
 
 
 # Does the same work again and again, each time in a process that is killed one call of a C function later.

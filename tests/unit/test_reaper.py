@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from agentos_otel import guard, stage, task, tool
+from agentos_otel import TaskManager, guard, stage, task, tool
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
-from agentos_otel.context.resource import host_name
+from agentos_otel.context.resource import boot_id, host_name
 from agentos_otel.journal.reader import parse
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.query.closing import close
@@ -231,14 +232,48 @@ def test_a_run_that_could_not_reach_the_store_is_settled_from_its_journal_alone(
     ]
 
 
-def test_without_a_task_store_open_spans_are_abandoned_and_the_root_is_for_whoever_has_one(host: Host) -> None:
-    killed_in_a_stage(host)
+@pytest.mark.parametrize("owned", [True, False])
+def test_without_a_task_store_open_spans_are_abandoned_and_the_rest_is_for_whoever_has_one(
+    host: Host, owned: bool
+) -> None:
+    process = host.process()
+    process.do(begin, *([task("work")] if owned else []), stage("execution"))
+    process.kill()
     journals = host.settings.journal_dir
     assert reaper.reap(journals, host_name(), None) == 1
     assert reaper.reap(journals, host_name(), None) == 0
-    assert len(host.ended()) == 2
+    assert len(host.ended()) == 1
     assert host.reap() == 1
-    assert len(host.ended()) == len(set(host.ended())) == 3
+    assert host.reap() == 0
+    assert len(host.ended()) == len(set(host.ended())) == (2 if owned else 1)
+    assert host.look()[0]["task"]["status"] == ("failed" if owned else "waiting")
+
+
+def test_what_a_run_owes_is_written_down_once_however_often_others_look(host: Host) -> None:
+    owner = host.process()
+    owner.do(begin, task("work"))
+    child = host.process(owner.carrier())
+    child.do(begin, stage("execution"))
+    path = owner.kill()
+    host.look()
+    size = path.stat().st_size
+    host.look()
+    assert path.stat().st_size == size
+
+
+def test_a_task_that_was_hidden_while_it_ran_is_finished_all_the_same(host: Host) -> None:
+    process = host.process()
+    process.do(begin, task("work"))
+    (found,) = host.look()
+    space = host.workspace()
+    TaskManager(space).delete(found["task"]["task_id"])
+    space.close()
+    path = process.kill()
+    assert host.look() == []
+    size = path.stat().st_size
+    assert host.reap() == 0
+    assert path.stat().st_size == size
+    assert len(host.ended()) == 1
 
 
 def test_a_stage_that_a_thread_is_in_when_the_process_exits_is_abandoned(host: Host) -> None:
@@ -332,9 +367,9 @@ def test_the_end_that_a_killed_run_had_claimed_too_late_is_not_written(host: Hos
 
 def claim(host: Host, process: Process, status: str, at: int) -> None:
     """Do what a run does before it writes the root: say the end, and win the claim if nobody has."""
-    task_id = host.look()[0]["task"]["task_id"]
-    end = {"op": "end", "task_id": task_id, "attempt": 1, "status": status, "error_type": None, "at": at}
-    end["run_id"] = process.runtime.run_id
+    (found,) = host.look()
+    end = {"op": "end", "task_id": found["task"]["task_id"], "attempt": 1, "status": status, "error_type": None}
+    end.update(root_span_id=found["attempts"][0]["root_span_id"], run_id=process.runtime.run_id, at=at)
     process.runtime.journal.state(end)
     process.runtime.flush([end])
 
@@ -368,16 +403,25 @@ def test_two_threads_that_end_one_task_write_one_root(host: Host) -> None:
     assert len(host.ended()) == len(set(host.ended())) == 40
 
 
-def test_a_run_of_another_host_is_left_to_it_and_the_root_waits_for_it(host: Host) -> None:
+def moved(path: Path, boot: str) -> Path:
+    """Move a journal to another host, whose kernel has the id `boot`."""
+    elsewhere = path.parent.with_name("elsewhere")
+    elsewhere.mkdir(exist_ok=True)
+    data = path.read_bytes()
+    first = parse(data).records[0]
+    said = {**json.loads(first.body), "boot": boot, "host": "elsewhere"}
+    path.unlink()
+    (elsewhere / path.name).write_bytes(frame(STATEMENT, json.dumps(said).encode()) + data[first.size :])
+    return elsewhere / path.name
+
+
+def test_a_run_of_another_machine_is_left_to_it_and_the_root_waits_for_it(host: Host) -> None:
     owner = host.process()
     owner.do(begin, task("work"))
     child = host.process(owner.carrier())
     child.runtime.options.host = "elsewhere"
     child.do(begin, stage("execution"))
-    path = child.kill()
-    elsewhere = host.live.with_name("elsewhere")
-    elsewhere.mkdir()
-    path = path.rename(elsewhere / path.name)
+    path = moved(child.kill(), boot="1234")
     size = path.stat().st_size
     owner.kill()
     (found,) = host.look()
@@ -387,6 +431,19 @@ def test_a_run_of_another_host_is_left_to_it_and_the_root_waits_for_it(host: Hos
     reaper.reap(space.journal_dir, "elsewhere", space.store)
     space.close()
     assert host.look()[0]["task"]["error_type"] == "abandoned"
+
+
+def test_a_run_of_a_container_of_this_machine_is_finished_from_outside(host: Host) -> None:
+    owner = host.process()
+    owner.do(begin, task("work"))
+    child = host.process(owner.carrier())
+    child.runtime.options.host = "elsewhere"
+    child.do(begin, stage("execution"))
+    moved(child.kill(), boot=boot_id())
+    owner.kill()
+    (found,) = host.look()
+    assert {span["status"] for span in found["spans"]} == {"abandoned"}
+    assert len(host.ended()) == len(set(host.ended())) == 2
 
 
 # --- what comes after the root ---

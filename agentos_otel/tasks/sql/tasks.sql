@@ -59,10 +59,17 @@ WHERE task_id = :task_id AND ended_ns IS NULL AND owner_run = '' AND attempt = :
 -- name: set_state
 UPDATE tasks SET status = :status, phase = CASE WHEN :phase = '' THEN phase ELSE :phase END,
        updated_ns = CASE WHEN updated_ns < :at THEN :at ELSE updated_ns END
-WHERE task_id = :task_id AND ended_ns IS NULL AND (:live = 1 OR updated_ns <= :at)
+WHERE task_id = :task_id AND ended_ns IS NULL
+  AND NOT EXISTS (SELECT 1 FROM task_runs WHERE run_id = :run_id AND task_id = :task_id AND state_ns >= :at)
+  AND (:live = 1 OR updated_ns <= :at OR EXISTS (
+       SELECT 1 FROM task_runs WHERE run_id = :run_id AND task_id = :task_id AND left_ns IS NULL))
 
 -- name: note_state
 UPDATE task_runs SET state_ns = :at WHERE run_id = :run_id AND task_id = :task_id AND state_ns < :at
+
+-- name: resume_work
+UPDATE tasks SET status = 'executing', updated_ns = CASE WHEN updated_ns < :at THEN :at ELSE updated_ns END
+WHERE task_id = :task_id AND attempt = :attempt AND status = 'waiting'
 
 -- name: end_attempt
 UPDATE task_attempts SET ended_ns = CASE WHEN :at < started_ns THEN started_ns ELSE :at END,
@@ -180,6 +187,9 @@ ORDER BY updated_ns LIMIT 1000
 
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = :task_id AND deleted_ns IS NULL
+
+-- name: get_any_task
+SELECT * FROM tasks WHERE task_id = :task_id
 
 -- name: get_attempt
 SELECT * FROM task_attempts WHERE task_id = :task_id AND attempt = :attempt

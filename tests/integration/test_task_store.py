@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ TEN_MINUTES = 600 * 10**9
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[TaskStore]:
-    made = TaskStore(open_database(f"sqlite://{tmp_path}/tasks.db", 5))
+def store(database_url: str) -> Iterator[TaskStore]:
+    made = TaskStore(open_database(database_url, 20))
     yield made
     made.database.close()
 
@@ -74,6 +73,26 @@ def test_a_run_whose_clock_is_ten_minutes_behind_moves_the_task_on(store: TaskSt
     assert store.task("t1")["status"] == "waiting"
 
 
+def test_a_state_that_the_journal_tells_before_the_process_does_counts_while_the_run_is_at_work(
+    store: TaskStore,
+) -> None:
+    store.apply(AHEAD, live=True)
+    store.apply(BEHIND[:1], live=True)
+    assert store.task("t1")["status"] == "executing"  # whoever joins works, whatever it is that it does
+    store.apply([state("b", "planning", 9 * TEN_MINUTES + 1, "coordination")])
+    assert (store.task("t1")["status"], store.task("t1")["phase"]) == ("planning", "coordination")
+    store.apply(
+        [state("b", "planning", 9 * TEN_MINUTES + 1, "coordination"), leave("b", 9 * TEN_MINUTES + 2)], live=True
+    )
+    assert store.task("t1")["status"] == "waiting"
+
+
+def test_a_state_that_was_never_told_does_not_bring_back_what_others_have_left(store: TaskStore) -> None:
+    store.apply([*birth("a", 1), join("b", 2), leave("a", 4), leave("b", 5)], live=True)
+    store.apply([state("a", "executing", 3)])
+    assert store.task("t1")["status"] == "waiting"
+
+
 def test_a_replay_of_either_journal_in_any_order_changes_nothing(store: TaskStore) -> None:
     done = [*AHEAD, *BEHIND, end("b", 9 * TEN_MINUTES + 4), leave("b", 9 * TEN_MINUTES + 5)]
     for count in range(3, len(done) + 1):
@@ -121,3 +140,21 @@ def test_an_older_commit_that_is_told_later_is_not_the_latest(store: TaskStore) 
     store.apply([*birth("a", 1), {**commit, "sha": "new", "at": 9}], live=True)
     store.apply([{**commit, "sha": "old", "at": 5}])
     assert store.task("t1")["commit_hash"] == "new"
+
+
+def test_a_merge_takes_along_what_was_merged_before_and_a_split_is_final(store: TaskStore) -> None:
+    for task_id in ("t1", "t2", "t3"):
+        birth = {"op": "task", "task_id": task_id, "session_id": "s1", "name": "t", "without_store": True, "at": 1}
+        store.apply([birth], live=True)
+    merges = [{"op": "merge", "task_id": "t3", "target": "t2"}, {"op": "merge", "task_id": "t2", "target": "t1"}]
+    assert store.apply(merges, live=True) == [True, True]
+    assert {store.task(task_id)["merged_into"] for task_id in ("t2", "t3")} == {"t1"}
+    assert [row["task_id"] for row in store.rows("merged_from", task_id="t1")] == ["t2", "t3"]
+    assert [row["task_id"] for row in store.rows("find_merged", low="t2", high="t2\uffff")] == ["t2"]
+    assert [hit["task_id"] for hit in store.find("t3")] == ["t1"]
+    store.apply([{"op": "split", "task_id": "t2"}], live=True)
+    assert store.apply(merges) == [False, False]  # the index tells it again, and it is no news
+    assert store.task("t2")["merged_into"] is None
+    listed = store.rows("list_tasks", status="", session_id="", phase="", since=0, count=10)
+    assert [row["task_id"] for row in listed] == ["t1", "t2"]
+    assert [row["tasks"] for row in store.rows("list_sessions", count=10)] == [2]
