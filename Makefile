@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration conformance conformance-peers test-versions lint types check lock docs bench clean
+.PHONY: help demo test unit integration conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -71,6 +71,9 @@ docs: $(VENV)/.dev ## make the reference from the docstrings, and the page on re
 
 bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run, three peers beside; BENCH=--save keeps them
 	$(BIN)/python bench/run.py --peers $(BENCH)
+
+bench-store: $(VENV)/.dev ## the index and its queries at 10^5, 10^6 and 10^7 spans (needs 10 GB of disk)
+	$(BIN)/python bench/bench_store.py
 
 lock: ## compile the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --all-extras --group dev -o requirements/dev.txt

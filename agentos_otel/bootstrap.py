@@ -77,7 +77,10 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
         return Bridge(runtime, provider)
 
     journal = Journal(
-        settings.journal_dir / "live" / resource.host, new_run_id, lambda run_id: resource.statement(run_id, now_ns())
+        settings.journal_dir / "live" / resource.host,
+        new_run_id,
+        lambda run_id: resource.statement(run_id, now_ns()),
+        max_bytes=settings.max_run_size,
     )
     inherited = carriers.inherited_from(environ)
     options = Options(
@@ -265,8 +268,7 @@ def shutdown() -> None:
     guard.guarded("leaving a task", joining.leave_inherited, runtime)
     guard.guarded("storing tasks", runtime.flush)
     # What is still open (the stage of a daemon thread, say) will never end: the run is left to the reaper then.
-    end = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
-    statement = None if runtime.open else end
+    statement = None if runtime.open else {"op": "run_end", "run_id": runtime.run_id, "at": now_ns()}
     guard.guarded("ending the journal", runtime.journal.close, statement)
     runtimes.install(None)
 
@@ -281,4 +283,5 @@ def open_workspace(settings: Settings | None = None) -> Workspace:
 
     settings = settings or read()
     idle_ns = round(settings.idle_days * 24 * 3600 * 10**9)
-    return Workspace(settings.state_dir, host_name(), open_store(settings, CLI_WAIT), idle_ns)
+    store = open_store(settings, CLI_WAIT)
+    return Workspace(settings.state_dir, host_name(), store, idle_ns, max_size=settings.max_size)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentos_otel import semconv
 from agentos_otel.errors import ConfigurationError
 
+_T = TypeVar("_T", int, None)
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
+_MAX_RUN_SIZE = 1 << 30
+_MAX_SIZE = 10 << 30
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -42,6 +46,10 @@ class Settings:
         parent_from_environment: A foreign `TRACEPARENT` is the parent of a task that begins here, not a link
             (`AGENTOS_OTEL_PARENT=env`).
         idle_days: Days without a word after which a task is ended as abandoned (`AGENTOS_OTEL_IDLE_DAYS`).
+        max_run_size: Bytes that one process may write (`AGENTOS_OTEL_MAX_RUN_SIZE`).
+        max_size: Bytes of all journals together: nothing is written beyond, and `prune` goes down to it
+            (`AGENTOS_OTEL_MAX_SIZE`).
+        max_age: Seconds after which `prune` removes what has ended (`AGENTOS_OTEL_MAX_AGE`); None keeps it.
     """
 
     state_dir: Path
@@ -56,6 +64,9 @@ class Settings:
     service_name: str = ""
     parent_from_environment: bool = False
     idle_days: float = 14.0
+    max_run_size: int = _MAX_RUN_SIZE
+    max_size: int = _MAX_SIZE
+    max_age: int | None = None
 
     @property
     def journal_dir(self) -> Path:
@@ -120,6 +131,38 @@ def _idle_days(environ: Mapping[str, str]) -> float:
     return days
 
 
+def size_of(text: str) -> int:
+    """Return the bytes that a text such as `512M` or `10G` means.
+
+    Raises:
+        ConfigurationError: It means none.
+    """
+    found = re.fullmatch(r"(\d{1,15})\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ConfigurationError(f"{text!r} is no size: write a number of bytes, or one with K, M, G or T, such as 10G")
+    return int(found[1]) << 10 * " KMGT".index(found[2].upper() or " ")
+
+
+def age_of(text: str) -> int:
+    """Return the seconds that a text such as `12h` or `30d` means.
+
+    Raises:
+        ConfigurationError: It means none.
+    """
+    found = re.fullmatch(r"(\d{1,9})\s*([smhdw])", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ConfigurationError(f"{text!r} is no age: write a number with s, m, h, d or w, such as 30d")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[found[2].lower()]
+
+
+def _limit(environ: Mapping[str, str], name: str, meaning: Callable[[str], int], default: _T) -> int | _T:
+    text = environ.get(name, "").strip()
+    try:
+        return meaning(text) if text else default
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
 def default_state_dir() -> Path:
     """Return the user's state directory for this library (platformdirs)."""
     from platformdirs import user_state_path
@@ -152,4 +195,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
         parent_from_environment=_parent(environ),
         idle_days=_idle_days(environ),
+        max_run_size=_limit(environ, semconv.ENV_MAX_RUN_SIZE, size_of, _MAX_RUN_SIZE),
+        max_size=_limit(environ, semconv.ENV_MAX_SIZE, size_of, _MAX_SIZE),
+        max_age=_limit(environ, semconv.ENV_MAX_AGE, age_of, None),
     )

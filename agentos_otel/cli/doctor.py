@@ -40,8 +40,12 @@ def doctor(as_json: bool) -> None:
         with workspace() as space:
             ambiguous = [row["value"] for row in space.store.rows("ambiguous_ids")]
             check("task store", True, found.database_url.split("@")[-1])
-            total = space.index.losses(path.name.split(".", 1)[0] for path in space.index.files())
-            check("losses", not any(total.values()), ", ".join(f"{key} {value}" for key, value in total.items()))
+            total = space.index.all_losses()
+            lost = total["dropped"] + total["damaged"]  # what was cut or came late is there
+            check("losses", not lost, ", ".join(f"{key} {value}" for key, value in total.items()))
+            refused = space.index.refused()
+            full = space.size >= found.max_size
+            check("journals", not refused and not full, _journals(space.size, found.max_size, refused))
             check("ids", not ambiguous, f"produced in several tasks: {', '.join(ambiguous)}" if ambiguous else "unique")
     except AgentosOtelError as error:
         check("task store", False, str(error))
@@ -53,6 +57,13 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{'ok ' if item['ok'] else 'BAD'}  {item['check']}: {item['detail']}")
     if not all(item["ok"] for item in checks):
         raise click.exceptions.Exit(1)
+
+
+def _journals(size: int, max_size: int, refused: list[str]) -> str:
+    from agentos_otel.cli.format import size as shown
+
+    said = [f"{shown(size)} of {shown(max_size)}", *refused[:3]]
+    return "; ".join([*said, "full: run `agentos-otel prune`"] if size >= max_size else said)
 
 
 def _writable(found: settings.Settings) -> tuple[bool, str]:

@@ -111,6 +111,14 @@ def duration(nanoseconds: float | None) -> str:
     return f"{hours // 24}d {hours % 24}h"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes with one unit: `512 B`, `1.5 MiB`."""
+    if count < 1024:
+        return f"{count} B"
+    unit = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / (1 << 10 * unit):.1f} {' KMGT'[unit]}iB"
+
+
 def moment(nanoseconds: float | None, zone: tzinfo | None = None) -> str:
     """Return a time to the second in ISO form, in `zone` (`datetime.UTC`) or the machine's own; 0 is no time."""
     if not nanoseconds:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "session": ("sessions", "session"),
     "find": ("find", "find"),
     "doctor": ("doctor", "doctor"),
+    "prune": ("prune", "prune"),
 }
 
 
@@ -53,7 +54,9 @@ def cli() -> None:
 def main() -> None:
     """Run the shell."""
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
+        if isinstance(code, int):  # of `Exit`: where it does not exit itself, click returns the code
+            sys.exit(code)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort:
@@ -78,6 +81,8 @@ def workspace() -> Iterator[Workspace]:
     opened = bootstrap.open_workspace()
     try:
         opened.refresh()
+        for why in opened.index.refused():
+            click.echo(f"agentos-otel: passed over: {why}", err=True)
         yield opened
     finally:
         opened.close()

@@ -30,6 +30,8 @@ LOG_RECORD: Final = 14
 FIELDS: Final = (ENDED_SPAN, LOCAL_SPAN, STATEMENT, STARTED_SPAN, LOG_RECORD)
 ENDED_SPANS: Final = (ENDED_SPAN, LOCAL_SPAN)
 TAGS: Final = {field: bytes([field << 3 | 2]) for field in FIELDS}
+MAX_RECORD: Final = 2 << 20
+"""Bytes of the largest record that is written; gRPC takes 4 MiB in one request."""
 CHECK_TAG: Final = 15 << 3 | 1
 MARK: Final = b"\xa9\x0f"
 VERSION: Final = b"\x00\x00"

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from agentos_otel import semconv
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD
 from agentos_otel.query import linking
 from agentos_otel.query.workspace import Workspace
@@ -38,7 +39,9 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         return [row for each in ids for row in workspace.store.rows(query, task_id=each)]
 
     attempts, runs = rows("list_attempts"), rows("list_runs")
-    spans, logs = _records(workspace, [attempt["trace_id"] for attempt in attempts])
+    traces = [attempt["trace_id"] for attempt in attempts]
+    spans, logs, unreadable = _records(workspace, traces)
+    losses = workspace.index.losses((run["run_id"] for run in runs), traces)
     if any(attempt["root_parent_id"] for attempt in attempts):  # a foreign trace, which other tasks may be in too
         spans, logs = ([item for item in found if item["attributes"].get("task_id") in ids] for found in (spans, logs))
     linking.link_attempts(attempts, spans)
@@ -54,8 +57,11 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         "commits": [_commit(item) for item in rows("list_commits")],
         "logs": logs,
         "losses": {
-            **workspace.index.losses(run["run_id"] for run in runs),
-            "cut": sum(int(span["attributes"].get("agentos.cut", 0)) for span in spans),
+            **losses,
+            "damaged": losses["damaged"] + unreadable,
+            "cut": sum(int(record["attributes"].get(semconv.AGENTOS_CUT, 0)) for record in (*spans, *logs)),
+            "unsent": workspace.failed_to_send(traces),
+            "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
         },
     }
 
@@ -84,21 +90,30 @@ def _run(workspace: Workspace, row: dict[str, Any]) -> dict[str, Any]:
     return {**run, "state": state, "late": bool(row["late"])}
 
 
-def _records(workspace: Workspace, traces: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return spans and logs of the traces; an ended span replaces its start, and ids come once."""
+def _records(workspace: Workspace, traces: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+    """Return spans and logs of the traces, and the number of records that cannot be decoded.
+
+    An ended span replaces its start, and ids come once.
+    """
     spans: dict[tuple[str, str], dict[str, Any]] = {}
     logs: list[dict[str, Any]] = []
+    unreadable = 0
     for trace_id in traces:
         for record in workspace.index.trace_records(trace_id):
-            if record.field == LOG_RECORD:
-                logs += decode.logs(record.body)
-            else:
-                for span in decode.spans(record.body):
-                    key = (span["trace_id"], span["span_id"])
-                    if record.field in ENDED_SPANS or key not in spans:
-                        spans[key] = span
+            try:
+                if record.field == LOG_RECORD:
+                    logs += decode.logs(record.body)
+                    continue
+                found = decode.spans(record.body)
+            except ValueError:
+                unreadable += 1
+                continue
+            for span in found:
+                key = (span["trace_id"], span["span_id"])
+                if record.field in ENDED_SPANS or key not in spans:
+                    spans[key] = span
     ordered = sorted(spans.values(), key=lambda span: (span["start_ns"], span["span_id"]))
-    return ordered, sorted(logs, key=lambda log: log["time_ns"])
+    return ordered, sorted(logs, key=lambda log: log["time_ns"]), unreadable
 
 
 def artifact_part(row: dict[str, Any]) -> dict[str, Any]:

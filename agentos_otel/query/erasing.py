@@ -25,15 +25,15 @@ def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
     commits = store.rows("list_commits", task_id=task_id)
     count = 0
     for attempt in store.rows("list_attempts", task_id=task_id):
-        for path, places in workspace.index.places(attempt["trace_id"]):
-            for offset, size, _ in places:
-                reader.overwrite(path, offset, size)
+        for places in workspace.index.places(attempt["trace_id"]):
+            for offset, size, _ in places.records:
+                reader.overwrite(places.path, places.base + offset, size)
                 count += 1
         workspace.index.forget(attempt["trace_id"])
-    for path in workspace.index.files():
-        for record in reader.read_file(path).records:
-            if record.field == STATEMENT and f'"task_id":"{task_id}"'.encode() in record.body:
-                reader.overwrite(path, record.offset, record.size)
+    for path, _ in workspace.index.listing():
+        for record in reader.find_records(workspace.journal_dir / path, f'"task_id":"{task_id}"'.encode()):
+            if record.field == STATEMENT:
+                reader.overwrite(workspace.journal_dir / path, record.offset, record.size)
                 count += 1
     with store.database.transaction() as tx:
         for query in ("erase_refs", "erase_agents", "erase_artifacts", "erase_commits", "erase_runs", "erase_attempts"):

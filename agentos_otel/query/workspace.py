@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits
 from agentos_otel.query.closing import close_idle, resource
 from agentos_otel.query.merging import merge_births
-from agentos_otel.store import reaper
+from agentos_otel.store import day_files, pruning, reaper
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.store import TaskStore
 from agentos_otel.tracing import births
@@ -32,12 +33,18 @@ class Workspace:
         host: Name of this host, whose dead runs are finished here.
         store: The task store.
         idle_ns: Nanoseconds without a word after which a task is ended as abandoned.
+        is_forwarded: Whether all of a live journal file has been sent; without an endpoint nothing has to be.
+        failed_to_send: Number of records of some traces that a backend has refused for good.
+        max_size: Bytes of all journals together beyond which traced programs write no more; None for any.
     """
 
     state_dir: Path
     host: str
     store: TaskStore
     idle_ns: int = 14 * 24 * 3600 * 10**9
+    is_forwarded: Callable[[Path], bool] = lambda path: True
+    failed_to_send: Callable[[Sequence[str]], int] = lambda traces: 0
+    max_size: int | None = None
 
     def __post_init__(self) -> None:
         """Open the index."""
@@ -52,7 +59,10 @@ class Workspace:
         self._journal: Journal | None = None
 
     def refresh(self) -> None:
-        """Read what the journals have grown by, and finish what nobody else will: dead runs, lone and idle tasks."""
+        """Read what the journals have grown by, and finish what nobody else will: dead runs, lone and idle tasks.
+
+        Then finished journals are put together, if there are many.
+        """
         births.sweep(self.state_dir)
         self.index.catch_up()  # first: the reaper asks the task store who else is in an attempt
         written = reaper.reap(self.journal_dir, self.host, self.store)
@@ -60,6 +70,8 @@ class Workspace:
         written += merge_births(self) + close_idle(self, self.idle_ns)
         if written:
             self.index.catch_up()
+        day_files.merge(self.index, self.is_forwarded)
+        self.size = pruning.weigh(self.index, self.max_size)
 
     def do(self, *operations: dict[str, Any]) -> bool | None:
         """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
@@ -28,12 +29,19 @@ def _attributes(pairs: Any) -> dict[str, Any]:
 
 
 def statement(body: bytes) -> dict[str, Any]:
-    """Return a statement (field 12); one that is no JSON object says nothing."""
+    """Return a statement (field 12); one that is no JSON object with an operation's name says nothing."""
     try:
         value = json.loads(body)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and isinstance(value.get("op"), str) else {}
+
+
+def _decoded(kind: Any, body: bytes) -> Any:
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _status(span: Any, attributes: dict[str, Any]) -> str:
@@ -47,8 +55,12 @@ def _status(span: Any, attributes: dict[str, Any]) -> str:
 
 
 def spans(body: bytes) -> list[dict[str, Any]]:
-    """Return the spans of a `ResourceSpans` message in the shape of `task.schema.json`."""
-    message = ResourceSpans.FromString(body)
+    """Return the spans of a `ResourceSpans` message in the shape of `task.schema.json`.
+
+    Raises:
+        ValueError: The body is no such message.
+    """
+    message = _decoded(ResourceSpans, body)
     run_id = next((p.value.string_value for p in message.resource.attributes if p.key == "service.instance.id"), "")
     return [_span(span, run_id) for scope in message.scope_spans for span in scope.spans]
 
@@ -80,9 +92,13 @@ def _span(span: Any, run_id: str) -> dict[str, Any]:
 
 
 def logs(body: bytes) -> list[dict[str, Any]]:
-    """Return the log records of a `ResourceLogs` message in the shape of `task.schema.json`."""
+    """Return the log records of a `ResourceLogs` message in the shape of `task.schema.json`.
+
+    Raises:
+        ValueError: The body is no such message.
+    """
     found = []
-    for scope in ResourceLogs.FromString(body).scope_logs:
+    for scope in _decoded(ResourceLogs, body).scope_logs:
         for record in scope.log_records:
             attributes = _attributes(record.attributes)
             found.append(

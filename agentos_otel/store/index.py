@@ -5,23 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import struct
+import stat
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agentos_otel import guard
 from agentos_otel.errors import StorageError
 from agentos_otel.journal import reader
-from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
-from agentos_otel.store import decode
+from agentos_otel.journal.writer import SUFFIX
+from agentos_otel.store.ingest import PLACE, SPAN_PLACE, Batch
+from agentos_otel.store.projection import project
+from agentos_otel.tasks.sqlite import refuse_network
 
 if TYPE_CHECKING:
     from agentos_otel.tasks.store import TaskStore
 
-VERSION: Final = 1
-_PLACE: Final = struct.Struct("<QIB")
+VERSION: Final = 2
+_CACHE_KIB: Final = 65_536
+"""Of the index's pages: with SQLite's own 2 MB every new trace of 10^7 spans is a page read from disk."""
+
+
+class Places(NamedTuple):
+    """Where records of a trace lie in one file: `base` of their segment, and each (offset from it, size, field)."""
+
+    segment_id: int
+    path: Path
+    base: int
+    records: list[tuple[int, int, int]]
 
 
 class Index:
@@ -33,16 +45,17 @@ class Index:
         store: Task store that is brought up to date with what SQL has missed; None leaves it alone.
 
     Raises:
-        StorageError: The index cannot be opened, or is newer than this library.
+        StorageError: The index cannot be opened, is newer than this library, or lies on a network file system.
     """
 
     def __init__(self, path: Path, journal_dir: Path, store: TaskStore | None) -> None:
-        self._journal_dir = journal_dir
+        self.journal_dir = journal_dir
         self._store = store
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+            refuse_network(path.parent, f"the index {path}", "set AGENTOS_OTEL_STATE_DIR to a local directory")
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._prepare(path)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
@@ -50,186 +63,217 @@ class Index:
             ) from error
 
     def _prepare(self, path: Path) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise StorageError(f"the index {path} was written by a newer agentos-otel: upgrade this one, or delete it")
-        self._connection.execute("PRAGMA synchronous = OFF")  # it can be rebuilt
+        self.connection.execute("PRAGMA synchronous = OFF")  # it can be rebuilt
+        self.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if version < VERSION:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("BEGIN IMMEDIATE")
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
-                lines = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").splitlines()
-                for statement in "\n".join(line for line in lines if not line.startswith("--")).split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            self._connection.execute("COMMIT")
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            with self.writing():
+                if self.connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
+                    self._make_anew()
+
+    def _make_anew(self) -> None:
+        """Make the tables, empty; what is there is of an older version, or knows what another store was told."""
+        named = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in named:
+            if not table.startswith("sqlite_"):
+                self.connection.execute(f"DROP TABLE {table}")
+        lines = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8").splitlines()
+        for statement in "\n".join(line for line in lines if not line.startswith("--")).split(";"):
+            self.connection.execute(statement)
+        self.connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the index's write lock for a block: kept when it ends, undone when it raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the index's file."""
-        self._connection.close()
+        self.connection.close()
 
     # --- catching up ---
 
-    def files(self) -> Iterator[Path]:
-        """Yield the paths of all journal files, newborn ones left out."""
-        for host in sorted(self._journal_dir.glob("*/*")):
-            with contextlib.suppress(OSError), os.scandir(host) as entries:
-                yield from (Path(e.path) for e in entries if e.name.endswith(".otlp") and not e.name.startswith("."))
+    def listing(self) -> Iterator[tuple[str, int]]:
+        """Yield (path relative to the journal directory, size) of all journal files: day files, then live ones.
+
+        Newborn files (their names begin with a dot) are left out, and so is whatever is no plain file.
+        """
+        live = self.journal_dir / "live"
+        for folder in (self.journal_dir / "done", *(sorted(live.iterdir()) if live.is_dir() else ())):
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                prefix = f"{folder.relative_to(self.journal_dir)}/"
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
+                        with contextlib.suppress(OSError):
+                            status = entry.stat(follow_symlinks=False)
+                            if stat.S_ISREG(status.st_mode):
+                                yield prefix + entry.name, status.st_size
 
     def catch_up(self) -> int:
-        """Read what the journals have grown by; returns the number of new records.
+        """Read what the journals have grown by, and tell the task store; returns the number of new records.
 
-        Two processes may do so at once: the write lock is taken before the offsets are read.
+        Two processes may do so at once: the write lock is taken before the offsets are read, and given back after
+        each batch.
         """
-        known = {row[0]: row[1:] for row in self._connection.execute("SELECT path, offset, ended FROM files")}
-        grown = [path for path in self.files() if self._has_grown(path, known.get(str(path)))]
-        if not grown:
-            return 0
-        records, operations = 0, []
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            for path in grown:
-                count, said = self._read(path)
-                records += count
-                operations += said
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._project(operations)
+        identity = self._know_store()
+        until_ns = time.time_ns()
+        (told,) = self.connection.execute("SELECT COALESCE(MAX(pending_id), 0) FROM pending").fetchone()
+        known = dict(self.connection.execute("SELECT path, offset FROM files"))
+        grown = iter([path for path, size in self.listing() if size > known.get(path, 0)])
+        records = 0
+        path = next(grown, None)
+        while path is not None:
+            with self.writing():
+                batch = Batch(self.connection, self.journal_dir, identity)
+                while path is not None and not batch.is_full:
+                    if not batch.read(path):
+                        path = next(grown, None)
+                batch.write()
+            records += batch.records
+        if self._store is not None and identity is not None:
+            project(self.connection, self._store, self.fetch, until_ns, told)
         return records
 
-    @staticmethod
-    def _has_grown(path: Path, known: tuple[int, int] | None) -> bool:
-        try:
-            return known is None or path.stat().st_size > known[0]
-        except OSError:
-            return False
+    def _know_store(self) -> int | None:
+        """Return what tells the task store from another one; None where there is none, or none that answers.
 
-    def _read(self, path: Path) -> tuple[int, list[dict[str, Any]]]:
-        run_id = path.name.split(".", 1)[0]
-        self._connection.execute(
-            "INSERT INTO files (path, run_id, host) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            (str(path), run_id, path.parent.name),
-        )
-        file_id, offset = self._connection.execute(
-            "SELECT file_id, offset FROM files WHERE path = ?", (str(path),)
-        ).fetchone()
-        try:
-            chunk = reader.read_file(path, offset)
-        except OSError as error:
-            raise StorageError(f"the journal {path} cannot be read: {error.strerror}") from error
-        operations, ended, dropped = self._add(file_id, chunk.records)
-        self._connection.execute(
-            "UPDATE files SET offset = ?, damaged = damaged + ?, damaged_bytes = damaged_bytes + ?, "
-            "ended = ?, dropped = max(dropped, ?) WHERE file_id = ?",
-            (chunk.next_offset, chunk.damaged, chunk.damaged_bytes, ended, dropped, file_id),
-        )
-        return len(chunk.records), operations
+        A store that this index has not told everything (the old one was deleted, or another is named) gets
+        everything: the index is built anew.
+        """
+        identity = None
+        with contextlib.suppress(StorageError):
+            identity = self._store.identity() if self._store is not None else None
+        if identity is None:
+            return None
+        known = self.connection.execute("SELECT value FROM facts WHERE name = 'store'").fetchone()
+        if known is None or known[0] != identity:
+            with self.writing():
+                if known is not None:
+                    self._make_anew()
+                self.connection.execute("REPLACE INTO facts (name, value) VALUES ('store', ?)", (identity,))
+        return identity
 
-    def _add(self, file_id: int, records: Iterable[reader.Record]) -> tuple[list[dict[str, Any]], int, int]:
-        places: dict[bytes, list[bytes]] = defaultdict(list)
-        span_ids: dict[bytes, list[bytes]] = defaultdict(list)
-        operations: list[dict[str, Any]] = []
-        ended = dropped = 0
-        for record in records:
-            if record.field == STATEMENT:
-                said = decode.statement(record.body)
-                operations.append(said)
-                ended = int(said.get("op") == "run_end")
-                dropped = max(dropped, int(said.get("dropped") or 0))
-                continue
-            place = _PLACE.pack(record.offset, record.size, record.field)
-            if record.field == LOG_RECORD:
-                for log in decode.logs(record.body):
-                    places[bytes.fromhex(log["trace_id"])].append(place)
-                continue
-            for span in decode.spans(record.body):
-                trace_id = bytes.fromhex(span["trace_id"])
-                places[trace_id].append(place)
-                span_ids[trace_id].append(bytes.fromhex(span["span_id"]))
-                if span["kind"] == "agent" and record.field in ENDED_SPANS:
-                    operations.append(_agent(span))
-        self._connection.executemany(
-            "INSERT INTO slices (trace_id, file_id, places, span_ids) VALUES (?, ?, ?, ?)",
-            [(key, file_id, b"".join(value), b"".join(sorted(span_ids[key]))) for key, value in places.items()],
-        )
-        return operations, ended, dropped
-
-    def _project(self, operations: list[dict[str, Any]]) -> None:
-        """Bring the task store up to date with what its processes could not tell it in time."""
-        from agentos_otel.tasks.operations import APPLY
-
-        known = [operation for operation in operations if operation.get("op") in APPLY]
-        if self._store is None or not known:
-            return
-        known.sort(key=lambda operation: operation.get("at") or operation.get("started_ns") or 0)
-        try:
-            self._store.apply(known, timeout=10)
-        except StorageError as error:
-            guard.warn_once("projection", "the task store is not up to date: %s", error)
+    def fetch(self, segment_id: int, places: list[tuple[int, int]]) -> list[reader.Record]:
+        """Return those records of a segment that stand at `places` (offset, size)."""
+        return self._read(Places(segment_id, *self._where(segment_id), [(*place, 0) for place in places]))
 
     # --- reading ---
 
-    def places(self, trace_id: str) -> Iterator[tuple[Path, list[tuple[int, int, int]]]]:
-        """Yield per file the (offset, size, field) of the records of a trace."""
-        rows = self._connection.execute(
-            "SELECT f.path, s.places FROM slices s JOIN files f USING (file_id) WHERE s.trace_id = ? ORDER BY s.rowid",
+    def places(self, trace_id: str) -> list[Places]:
+        """Return where the records of a trace lie, one entry per segment."""
+        rows = self.connection.execute(
+            "SELECT segment_id, f.path, g.base, s.places FROM slices s JOIN segments g USING (segment_id) "
+            "JOIN files f USING (file_id) WHERE s.trace_id = ? ORDER BY s.slice_id",
             (bytes.fromhex(trace_id),),
         )
-        merged: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        for path, packed in rows:
-            merged[path].extend(_PLACE.iter_unpack(packed))
-        for path, found in merged.items():
-            yield Path(path), found
+        found: dict[int, Places] = {}
+        for segment_id, path, base, packed in rows:
+            if segment_id not in found:
+                found[segment_id] = Places(segment_id, self.journal_dir / path, base, [])
+            found[segment_id].records.extend(PLACE.iter_unpack(packed))
+        return list(found.values())
 
     def trace_records(self, trace_id: str) -> Iterator[reader.Record]:
         """Yield the intact records of a trace."""
-        for path, found in self.places(trace_id):
-            with contextlib.suppress(FileNotFoundError):
-                yield from reader.read_records(path, [(offset, size) for offset, size, _ in found])
+        for places in self.places(trace_id):
+            yield from self._read(places)
+
+    def _read(self, places: Places) -> list[reader.Record]:
+        """Return records by place, also where their segment is moved at this moment."""
+        for _ in range(3):
+            with contextlib.suppress(OSError):
+                return reader.read_records(places.path, [record[:2] for record in places.records], places.base)
+            path, base = self._where(places.segment_id)
+            if path == places.path:
+                break
+            places = places._replace(path=path, base=base)
+        return []
+
+    def _where(self, segment_id: int) -> tuple[Path, int]:
+        row = self.connection.execute(
+            "SELECT path, base FROM segments JOIN files USING (file_id) WHERE segment_id = ?", (segment_id,)
+        ).fetchone()
+        return (self.journal_dir / row[0], row[1]) if row else (self.journal_dir, 0)
 
     def find_span(self, prefix: str) -> list[tuple[str, str]]:
-        """Return (trace id, span id) of the spans whose id begins with `prefix` (hex digits)."""
+        """Return (trace id, span id) of the spans whose id begins with `prefix` (hex digits, two at least)."""
         try:
             needle = bytes.fromhex(prefix[: len(prefix) // 2 * 2])
         except ValueError:
             return []
-        rows = self._connection.execute("SELECT trace_id, span_ids FROM slices WHERE instr(span_ids, ?) > 0", (needle,))
-        found = set()
-        for trace_id, blob in rows:
-            for start in range(0, len(blob), 8):
-                span_id = blob[start : start + 8].hex()
-                if span_id.startswith(prefix):
-                    found.add((trace_id.hex(), span_id))
-        return sorted(found)
+        if not needle or len(needle) > 8:
+            return []
+        found: dict[int, set[str]] = defaultdict(set)
+        for (pairs,) in self.connection.execute("SELECT ids FROM span_ids WHERE bucket = ?", needle[:1]):
+            at = pairs.find(needle)
+            while at >= 0:
+                start, odd = divmod(at, SPAN_PLACE.size)
+                if not odd:
+                    span_id, slice_id = SPAN_PLACE.unpack_from(pairs, start * SPAN_PLACE.size)
+                    if span_id.hex().startswith(prefix):
+                        found[slice_id].add(span_id.hex())
+                at = pairs.find(needle, at + 1)
+        traces = set()
+        for slice_id, span_ids in found.items():
+            for (trace_id,) in self.connection.execute("SELECT trace_id FROM slices WHERE slice_id = ?", (slice_id,)):
+                traces |= {(trace_id.hex(), span_id) for span_id in span_ids}
+        return sorted(traces)
 
-    def losses(self, run_ids: Iterable[str]) -> dict[str, int]:
-        """Return what the files of `run_ids` have lost: records dropped, damaged regions."""
+    # --- losses ---
+
+    def losses(self, run_ids: Iterable[str], trace_ids: Iterable[str]) -> dict[str, int]:
+        """Return what a task has lost: records dropped, and damaged regions in its runs' files."""
         total = {"dropped": 0, "damaged": 0}
         for run_id in set(run_ids):
-            for dropped, damaged in self._connection.execute(
-                "SELECT dropped, damaged FROM files WHERE run_id = ?", (run_id,)
+            for dropped, damaged in self.connection.execute(
+                "SELECT dropped, damaged FROM segments WHERE run_id = ?", (run_id,)
             ):
                 total["dropped"] += dropped
                 total["damaged"] += damaged
+        for trace_id in set(trace_ids):
+            for kind, records in self.connection.execute(
+                "SELECT kind, records FROM lost WHERE trace_id = ?", (bytes.fromhex(trace_id),)
+            ):
+                total[kind] = total.get(kind, 0) + records
         return total
+
+    def all_losses(self) -> dict[str, int]:
+        """Return what all runs together have lost."""
+        row = self.connection.execute(
+            "SELECT COALESCE(SUM(dropped), 0), COALESCE(SUM(cut), 0), COALESCE(SUM(damaged), 0), "
+            "COALESCE(SUM(late), 0) FROM segments"
+        ).fetchone()
+        total = dict(zip(("dropped", "cut", "damaged", "late"), row, strict=True))
+        for kind, records in self.connection.execute("SELECT kind, SUM(records) FROM lost GROUP BY kind"):
+            total[kind] = total.get(kind, 0) + records
+        return total
+
+    def refused(self) -> list[str]:
+        """Return what files could not be read, and why."""
+        return [row[0] for row in self.connection.execute("SELECT refused FROM files WHERE refused IS NOT NULL")]
+
+    def file_ids(self, trace_ids: Iterable[str]) -> set[int]:
+        """Return the files in which records of these traces lie."""
+        found: set[int] = set()
+        for trace_id in trace_ids:
+            found |= {
+                row[0]
+                for row in self.connection.execute(
+                    "SELECT file_id FROM slices JOIN segments USING (segment_id) WHERE trace_id = ?",
+                    (bytes.fromhex(trace_id),),
+                )
+            }
+        return found
 
     def forget(self, trace_id: str) -> None:
         """Drop the slices of a trace whose records were erased."""
-        self._connection.execute("DELETE FROM slices WHERE trace_id = ?", (bytes.fromhex(trace_id),))
-
-
-def _agent(span: dict[str, Any]) -> dict[str, Any]:
-    from agentos_otel import semconv
-
-    return {
-        "op": "agent",
-        "task_id": span["attributes"].get(semconv.TASK_ID, ""),
-        "trace_id": span["trace_id"],
-        "span_id": span["span_id"],
-        "name": span["attributes"].get(semconv.GEN_AI_AGENT_NAME, span["name"]),
-        "status": span["status"],
-        "started_ns": span["start_ns"],
-        "ended_ns": span["end_ns"],
-    }
+        self.connection.execute("DELETE FROM slices WHERE trace_id = ?", (bytes.fromhex(trace_id),))

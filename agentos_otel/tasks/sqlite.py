@@ -213,7 +213,7 @@ def _make_file(path: str) -> None:
     directory = Path(path).parent
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_network(directory)
+        refuse_network(directory, f"the task database {path}", "name a local file, or a postgresql:// URL")
         # Only a new file is ever opened here: closing a descriptor of one that is in use drops this process's locks.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
@@ -225,18 +225,37 @@ def _make_file(path: str) -> None:
         raise StorageError(f"the task database {path} cannot be made ({error.strerror}): {advice}") from error
 
 
-def _refuse_network(directory: Path) -> None:
-    """Raise where WAL cannot work: its index is memory shared by processes of one machine."""
-    device = directory.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
+def refuse_network(directory: Path, what: str, advice: str) -> None:
+    """Raise where WAL cannot work: its index is memory shared by processes of one machine.
+
+    Args:
+        directory: Where the file is to lie.
+        what: How the error calls it.
+        advice: What to do, for the error.
+
+    Raises:
+        StorageError: The directory lies on a network file system.
+        OSError: There is no such directory.
+    """
     try:
         mounts = Path("/proc/self/mountinfo").read_text("utf-8", "replace")
     except OSError:
         return
+    kind = filesystem_of(directory.stat().st_dev, mounts)
+    if kind in _NETWORK:
+        raise StorageError(f"{what} would lie on a network file system ({kind}), where SQLite loses data: {advice}")
+
+
+def filesystem_of(device: int, mounts: str) -> str:
+    """Return the type of a device's file system as Linux calls it, or nothing where `mounts` does not name it.
+
+    Args:
+        device: `st_dev` of what lies on it.
+        mounts: Text of `/proc/self/mountinfo`.
+    """
+    wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in mounts.splitlines():
         fields = line.split(" ")
-        if fields[2] == wanted and "-" in fields and fields[fields.index("-") + 1] in _NETWORK:
-            raise StorageError(
-                f"the task database would lie on a network file system ({directory}), where SQLite loses data: name a "
-                "local file, or a postgresql:// URL"
-            )
+        if fields[2:3] == [wanted] and "-" in fields[:-1]:
+            return fields[fields.index("-") + 1]
+    return ""

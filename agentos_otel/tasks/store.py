@@ -94,6 +94,12 @@ class TaskStore:
             attempt = tx.one("get_attempt", task_id=task_id, attempt=number)
             return _joined(task, attempt) if task and attempt else None
 
+    def identity(self, timeout: float | None = None) -> int | None:
+        """Return what tells this store from any other: when its tables were made (Unix ns)."""
+        with self.database.transaction(timeout=timeout, read=True) as tx:
+            row = tx.one("store_identity")
+        return int(row["made_ns"]) if row and row["made_ns"] is not None else None
+
     def rows(self, query: str, **parameters: Any) -> list[Row]:
         """Return the rows of a named reading query."""
         with self.database.transaction(read=True) as tx:

@@ -203,6 +203,7 @@ def _by_id(
         return None, False
     now = now_ns()
     made: list[Attempt] = []
+    said: list[Operation] = []
 
     def bear(row: Row | None, *, without_store: bool = False) -> Sequence[Operation]:
         if row is None:
@@ -231,11 +232,17 @@ def _by_id(
             write_root_start(runtime, attempt)
         made.append(attempt)
         runtime.say(operations)
+        said.extend(operations)
         return operations
+
+    def join_or_bear(wait: float) -> Row | None:
+        row = store.join_or_bear(ids, runtime.options.namespace, since, bear, wait)
+        runtime.note_stored(len(said))
+        return row
 
     since = now - runtime.options.resume_window_ns
     ids = [value for _, value in joins]
-    row = runtime.sql(lambda wait: store.join_or_bear(ids, runtime.options.namespace, since, bear, wait))
+    row = runtime.sql(join_or_bear)
     if not made and _from_environment(runtime) is None:
         runtime.pending += bear(None, without_store=True)  # SQL did not answer in time: the indexer will tell it
     return (made[0] if made else None), row is not None

@@ -6,6 +6,7 @@ without any call and importing them opens nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -123,12 +124,17 @@ class Runtime:
         self._provider: Any = None
         self._retry_at = 0.0
         self._failures = 0
+        self._unstored = 0
+        self._storing = threading.RLock()
+        self._identity: int | None = None
         os.register_at_fork(after_in_child=self._after_fork)
 
     def _after_fork(self) -> None:
         self.generation += 1
         self.pending = []
         self.open = set()
+        self._unstored = 0
+        self._storing = threading.RLock()
         self.encoder = self.new_encoder(self.journal.run_id)
 
     def _journal_span(self, span: Any) -> None:
@@ -163,7 +169,25 @@ class Runtime:
 
     def say(self, operations: Sequence[Operation]) -> None:
         """Journal operations by one write: a kill must not come between the parts of a birth."""
-        self.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+        with self._storing:
+            self._unstored += len(operations)
+            self.append(b"".join([frame(STATEMENT, json_bytes(operation)) for operation in operations]))
+
+    def note_stored(self, count: int) -> None:
+        """Note that the store took `count` operations; once it has all that were said, the journal says so.
+
+        Readers need not tell it a second time what millions of runs have told it themselves. What failed once is
+        never made up for here, so that from then on nothing is claimed, and readers tell it all.
+        """
+        with self._storing:
+            self._unstored -= count
+            if self._unstored or not count or self.store is None:
+                return
+            if self._identity is None:
+                with contextlib.suppress(StorageError):
+                    self._identity = self.store.identity(SQL_WAIT)
+            if self._identity is not None:
+                self.journal.state({"op": "told", "store": self._identity})
 
     def state(self, operations: Sequence[Operation]) -> None:
         """Journal operations; SQL gets them with the next transaction, or from the indexer."""
@@ -205,7 +229,10 @@ class Runtime:
         if not operations:
             return []
         results = self.sql(lambda timeout: store.apply(operations, timeout, live=True)) if store else None
-        return results[len(before) :] if results is not None else None
+        if results is None:
+            return None
+        guard.guarded("noting what is stored", self.note_stored, len(operations))
+        return results[len(before) :]
 
     def flush_soon(self, last: Sequence[Operation] = ()) -> list[bool | None] | None:
         """Apply what is pending; from a short-lived thread where an event loop runs here, which must not wait."""

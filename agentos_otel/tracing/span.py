@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 from agentos_otel import guard, semconv
 from agentos_otel.context.ids import new_span_id
 from agentos_otel.journal import encoding
-from agentos_otel.journal.record import STARTED_SPAN
-from agentos_otel.tracing.limits import NO_SECRET, cut, printable
+from agentos_otel.journal.record import MAX_RECORD, STARTED_SPAN
+from agentos_otel.tracing.limits import MAX_TEXT, NO_SECRET, cut, printable
 from agentos_otel.tracing.readable import Readable
 
 if TYPE_CHECKING:
@@ -289,7 +289,20 @@ class Span(Readable, ApiSpan):
         if self.status_code:
             # The API counts OK 1 and ERROR 2, as the wire does.
             parts.append(encoding.status(self.status_code, self.status_description))
-        return (self.encoder or self.runtime.encoder).record(field, parts)
+        record = (self.encoder or self.runtime.encoder).record(field, parts)
+        return self.record(field, end_ns) if len(record) > MAX_RECORD and self._shed() else record
+
+    def _shed(self) -> int:
+        """Give up what makes the record too large for the journal: a span that is cut is worth more than none.
+
+        Returns:
+            How many attributes, events and links were given up.
+        """
+        own = {key: kept for key, kept in (self.own or {}).items() if len(encoding.attributes({key: kept})) < MAX_TEXT}
+        lost = len(self.own or ()) - len(own) + len(self.own_events or ()) + len(self.own_links or ())
+        self.cut += lost
+        self.own, self.own_events, self.own_links = own or None, None, None
+        return lost
 
     def _attributes(self) -> bytes:
         own, shape = self.own or {}, self.shape

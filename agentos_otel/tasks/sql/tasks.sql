@@ -1,5 +1,8 @@
 -- Named queries, for SQLite and PostgreSQL alike: no RETURNING, casts where PostgreSQL cannot infer a type.
 
+-- name: store_identity
+SELECT MIN(applied_ns) AS made_ns FROM schema_migrations
+
 -- name: add_session
 INSERT INTO sessions (session_id, created_ns, metadata) VALUES (:session_id, :at, :metadata)
 ON CONFLICT (session_id) DO NOTHING
@@ -252,6 +255,12 @@ SELECT DISTINCT COALESCE(t.merged_into, t.task_id) AS task_id, what, value FROM 
 -- name: ambiguous_ids
 SELECT value, COUNT(DISTINCT task_id) AS tasks FROM task_refs WHERE role = 'produced'
 GROUP BY value HAVING COUNT(DISTINCT task_id) > 1 ORDER BY value LIMIT 20
+
+-- name: open_traces
+SELECT trace_id FROM task_attempts WHERE ended_ns IS NULL
+
+-- name: task_of_trace
+SELECT a.task_id, t.ended_ns FROM task_attempts a JOIN tasks t ON t.task_id = a.task_id WHERE a.trace_id = :trace_id
 
 -- name: erase_refs
 DELETE FROM task_refs WHERE task_id = :task_id

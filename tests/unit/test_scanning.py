@@ -1,0 +1,122 @@
+"""Ids read off the wire are those that the official decoder reads, and any other bytes are refused."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+
+from agentos_otel.journal import encoding
+from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STATEMENT, varint
+from agentos_otel.journal.scanning import Ids, ids_of, start_of
+
+ID = st.one_of(st.binary(max_size=20), st.binary(min_size=16, max_size=16), st.binary(min_size=200, max_size=300))
+TEXT = st.text(max_size=300)
+TIME = st.integers(0, 2**64 - 1)
+UNKNOWN = st.lists(
+    st.one_of(
+        st.tuples(st.integers(30, 3000), st.just(0), st.integers(0, 2**64 - 1).map(varint)),
+        st.tuples(st.integers(30, 3000), st.just(1), st.binary(min_size=8, max_size=8)),
+        st.tuples(st.integers(30, 3000), st.just(2), st.binary(max_size=200).map(lambda b: varint(len(b)) + b)),
+        st.tuples(st.integers(30, 3000), st.just(5), st.binary(min_size=4, max_size=4)),
+    ).map(lambda field: varint(field[0] << 3 | field[1]) + field[2]),
+    max_size=3,
+)
+"""Fields of a later version, of every wire type."""
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> tuple[bytes, list[Ids], int]:
+    """Return a `ResourceSpans` message whose fields stand in any order, what it names, and its first start."""
+    message, named, starts = [draw(UNKNOWN)], [], []
+    message.append([encoding.field(1, encoding.resource({"service.name": draw(TEXT)}))])
+    for _ in range(draw(st.integers(0, 3))):
+        scope = [*draw(UNKNOWN), encoding.field(1, b""), encoding.field(3, b"https://schema")]
+        for _ in range(draw(st.integers(0, 3))):
+            ids, start = Ids(draw(ID), draw(ID)), draw(TIME)
+            fields = [
+                *draw(UNKNOWN),
+                encoding.field(1, ids.trace_id),
+                encoding.field(2, ids.span_id),
+                encoding.field(4, draw(ID)),
+                b"\x39" + start.to_bytes(8, "little"),
+                encoding.attributes({draw(TEXT): draw(TEXT)}),
+            ]
+            scope.append(encoding.field(2, b"".join(draw(st.permutations(fields)))))
+            named.append(ids)
+            starts.append(start)
+        message.append([encoding.field(2, b"".join(scope))])
+    return b"".join(b"".join(part) for part in message), named, starts[0] if starts else 0
+
+
+@settings(deadline=None)
+@given(spans())
+def test_the_ids_and_the_start_of_spans_are_those_that_were_written_and_that_the_official_decoder_reads(
+    made: tuple[bytes, list[Ids], int],
+) -> None:
+    body, named, start = made
+    official = [span for scope in ResourceSpans.FromString(body).scope_spans for span in scope.spans]
+    assert [(span.trace_id, span.span_id) for span in official] == named
+    assert ids_of(ENDED_SPAN, body) == named
+    assert start_of(body) == start == (official[0].start_time_unix_nano if official else 0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(ID, ID, TEXT), max_size=4))
+def test_the_ids_of_log_records_are_those_of_the_official_encoder(records: list[tuple[bytes, bytes, str]]) -> None:
+    message = ResourceLogs()
+    for trace_id, span_id, text in records:
+        scope = message.scope_logs.add()
+        record = scope.log_records.add(trace_id=trace_id, span_id=span_id, time_unix_nano=7)
+        record.body.string_value = text
+    assert ids_of(LOG_RECORD, message.SerializeToString()) == [record[:2] for record in records]
+
+
+@settings(max_examples=400, deadline=None)
+@given(spans(), st.integers(0, 2**32), st.integers(1, 3))
+def test_what_is_damaged_is_refused_or_names_only_what_stands_in_it(
+    made: tuple[bytes, list[Ids], int], seed: int, hits: int
+) -> None:
+    dice = random.Random(seed)
+    body = bytearray(made[0])
+    for _ in range(hits if body else 0):
+        body[dice.randrange(len(body))] = dice.randrange(256)
+    del body[dice.choice([len(body), dice.randrange(len(body) + 1)]) :]
+    for field in (ENDED_SPAN, LOG_RECORD):
+        try:
+            named = ids_of(field, bytes(body))
+        except ValueError:
+            continue
+        assert all(part in body for ids in named for part in ids)
+    try:
+        start_of(bytes(body))
+    except ValueError:
+        return
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    for field in (ENDED_SPAN, LOG_RECORD):
+        try:
+            ids_of(field, body)
+        except ValueError:
+            continue
+    try:
+        ResourceSpans.FromString(body)
+    except DecodeError:
+        return
+
+
+def test_a_statement_names_no_ids() -> None:
+    assert ids_of(STATEMENT, b'{"op":"run_end"}') == []
+
+
+@pytest.mark.parametrize("body", [b"\x12\x05\x12\x03\x0a", b"\x0b\x0c", b"\x80" * 12, b"\x12\x02\x12\x05"])
+def test_what_is_cut_off_nested_wrongly_or_of_another_wire_type_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"cut off|beyond|too long|wire type"):
+        ids_of(ENDED_SPAN, body)
