@@ -25,7 +25,7 @@ from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import SUFFIX
 from agentos_otel.store.ingest import DAY_FILES, LIVE_FILES, header_of
-from agentos_otel.store.reaper import is_alive
+from agentos_otel.store.live import is_alive
 
 if TYPE_CHECKING:
     from agentos_otel.store.index import Index
