@@ -25,6 +25,7 @@ from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
 from agentos_otel.tracing.span import now_ns
 
 if TYPE_CHECKING:
+    from agentos_otel.export.background import BackgroundForwarder
     from agentos_otel.export.bridge import Bridge
     from agentos_otel.query.workspace import Workspace
     from agentos_otel.tasks.store import TaskStore
@@ -76,8 +77,12 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
             runtime.journal.state(resource.statement(runtime.run_id, now_ns()))
         return Bridge(runtime, provider)
 
+    forwarder = _forwarder(settings)
     journal = Journal(
-        settings.journal_dir / "live" / resource.host, new_run_id, lambda run_id: resource.statement(run_id, now_ns())
+        settings.journal_dir / "live" / resource.host,
+        new_run_id,
+        lambda run_id: resource.statement(run_id, now_ns()),
+        forwarder.start if forwarder is not None else None,
     )
     inherited = carriers.inherited_from(environ)
     options = Options(
@@ -98,9 +103,21 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
     except AgentosOtelError as error:
         guard.warn_once("store", "tasks are kept in the journal alone: %s", error)
         store = None
-    return Runtime(
+    runtime = Runtime(
         options, journal, lambda run_id: SpanEncoder(resource.small(run_id)), store, build_bridge=build_bridge
     )
+    if forwarder is not None:
+        runtime.finish = lambda: forwarder.finish(task_ended=runtime.task_ended)
+    return runtime
+
+
+def _forwarder(settings: Settings) -> BackgroundForwarder | None:
+    """Return what sends the journal on from a thread of this process; None where no endpoint is set."""
+    if not settings.otlp:
+        return None
+    from agentos_otel import forwarding
+
+    return forwarding.background_forwarder(settings, lambda: open_store(settings, SQL_WAIT))
 
 
 def default() -> Runtime | None:
@@ -268,6 +285,7 @@ def shutdown() -> None:
     end = {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
     statement = None if runtime.open else end
     guard.guarded("ending the journal", runtime.journal.close, statement)
+    guard.guarded("forwarding", runtime.finish)
     runtimes.install(None)
 
 

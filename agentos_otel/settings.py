@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentos_otel import semconv
 from agentos_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentos_otel.export.destination import Destination
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
@@ -42,6 +45,8 @@ class Settings:
         parent_from_environment: A foreign `TRACEPARENT` is the parent of a task that begins here, not a link
             (`AGENTOS_OTEL_PARENT=env`).
         idle_days: Days without a word after which a task is ended as abandoned (`AGENTOS_OTEL_IDLE_DAYS`).
+        keep: Part of the tasks without an error that is sent on (`AGENTOS_OTEL_KEEP`, 0 to 1).
+        otlp: The variables that say where spans are sent on to (`OTEL_EXPORTER_OTLP_…`); empty sends nothing.
     """
 
     state_dir: Path
@@ -56,6 +61,20 @@ class Settings:
     service_name: str = ""
     parent_from_environment: bool = False
     idle_days: float = 14.0
+    keep: float = 1.0
+    otlp: Mapping[str, str] = field(default_factory=dict)
+
+    def destination(self) -> Destination | None:
+        """Return where spans are sent on to, or None where that is nowhere.
+
+        Not read with the rest: a mistake here must not switch the journal off, and few processes come to need it.
+
+        Raises:
+            ConfigurationError: A variable holds what it cannot mean.
+        """
+        from agentos_otel.export.destination import from_environ
+
+        return from_environ(self.otlp)
 
     @property
     def journal_dir(self) -> Path:
@@ -98,14 +117,14 @@ def _parent(environ: Mapping[str, str]) -> bool:
     return text == "env"
 
 
-def _ratio(environ: Mapping[str, str]) -> float:
-    text = environ.get(semconv.OTEL_TRACES_SAMPLER_ARG, "").strip() or "1"
+def _ratio(environ: Mapping[str, str], name: str) -> float:
+    text = environ.get(name, "").strip() or "1"
     try:
         ratio = float(text)
     except ValueError:
         ratio = -1
     if not 0 <= ratio <= 1:
-        raise ConfigurationError(f"{semconv.OTEL_TRACES_SAMPLER_ARG}={text!r} is no number from 0 to 1: set it to one")
+        raise ConfigurationError(f"{name}={text!r} is no number from 0 to 1: set it to one")
     return ratio
 
 
@@ -118,6 +137,18 @@ def _idle_days(environ: Mapping[str, str]) -> float:
     if not 0 < days < 36_500:
         raise ConfigurationError(f"{semconv.ENV_IDLE_DAYS}={text!r} is no number of days above 0: set it to one")
     return days
+
+
+def _otlp(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that say where spans go, if one names an endpoint and none chooses another exporter."""
+    endpoints = (semconv.OTEL_EXPORTER_OTLP_PREFIX, semconv.OTEL_EXPORTER_OTLP_TRACES_PREFIX)
+    if not any(environ.get(f"{prefix}ENDPOINT", "").strip() for prefix in endpoints):
+        return {}
+    chosen = [name.strip().lower() for name in environ.get(semconv.OTEL_TRACES_EXPORTER, "").split(",") if name.strip()]
+    if chosen and not any(name.startswith("otlp") for name in chosen):
+        return {}
+    wanted = (semconv.OTEL_EXPORTER_OTLP_PREFIX, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return {name: value for name, value in environ.items() if name.upper().startswith(wanted)}
 
 
 def default_state_dir() -> Path:
@@ -148,8 +179,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         session_id=environ.get(semconv.ENV_SESSION_ID, ""),
         trailers=_flag(environ, semconv.ENV_TRAILERS, default=True),
         sampler=sampler,
-        sampler_ratio=_ratio(environ),
+        sampler_ratio=_ratio(environ, semconv.OTEL_TRACES_SAMPLER_ARG),
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
         parent_from_environment=_parent(environ),
         idle_days=_idle_days(environ),
+        keep=_ratio(environ, semconv.ENV_KEEP),
+        otlp=_otlp(environ),
     )

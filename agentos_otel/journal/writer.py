@@ -31,14 +31,20 @@ class Journal:
         directory: `…/journal/live/<host>`; made at the first record, mode 0700.
         new_run_id: Gives the id of the run, which names the file; called again in a forked child.
         hello: Gives, for the id of the run, the statement that opens its file (its whole resource).
+        opened: Called once the file is there, in a fork's child too.
     """
 
     def __init__(
-        self, directory: Path, new_run_id: Callable[[], str], hello: Callable[[str], Mapping[str, Any]]
+        self,
+        directory: Path,
+        new_run_id: Callable[[], str],
+        hello: Callable[[str], Mapping[str, Any]],
+        opened: Callable[[], None] | None = None,
     ) -> None:
         self._directory = directory
         self._new_run_id = new_run_id
         self._hello = hello
+        self._opened = opened
         self._lock = threading.RLock()  # a plain lock deadlocks when a signal handler logs during a write
         self._file: int | None = None
         self._locked: int | None = None
@@ -112,6 +118,8 @@ class Journal:
             raise
         self._file = self._locked = descriptor
         os.write(descriptor, frame(STATEMENT, json_bytes(self._hello(self.run_id))))
+        if self._opened is not None:
+            self._opened()
         return descriptor
 
     def _next_segment(self) -> None:

@@ -55,6 +55,7 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         "logs": logs,
         "losses": {
             **workspace.index.losses(run["run_id"] for run in runs),
+            "failed_to_send": workspace.failed_to_send(attempt["trace_id"] for attempt in attempts),
             "cut": sum(int(span["attributes"].get("agentos.cut", 0)) for span in spans),
         },
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentos_otel.context.ids import new_run_id
-from agentos_otel.errors import AmbiguousError, NotFoundError
+from agentos_otel.errors import AmbiguousError, NotFoundError, StorageError
+from agentos_otel.export import positions
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
@@ -58,6 +60,19 @@ class Workspace:
         written += merge_births(self) + close_idle(self, self.idle_ns)
         if written:
             self.index.catch_up()
+
+    def failed_to_send(self, trace_ids: Iterable[str]) -> int:
+        """Return how many spans of these traces the OTLP endpoint has refused."""
+        try:
+            known = positions.read(self.state_dir)
+        except StorageError:
+            return 0  # a document is more than what was sent of it; `doctor` says what is wrong
+        if known is None:
+            return 0
+        try:
+            return known.failed_to_send(trace_ids)
+        finally:
+            known.close()
 
     def do(self, *operations: dict[str, Any]) -> bool | None:
         """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).
