@@ -26,6 +26,7 @@ _COMMANDS = {
     "task": ("tasks", "task"),
     "session": ("sessions", "session"),
     "find": ("find", "find"),
+    "forward": ("forward", "forward"),
     "doctor": ("doctor", "doctor"),
     "prune": ("prune", "prune"),
 }
@@ -55,10 +56,8 @@ def main() -> None:
     """Run the shell."""
     try:
         code = cli.main(standalone_mode=False)
-        if isinstance(code, int):  # of `Exit`: where it does not exit itself, click returns the code
-            sys.exit(code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        if isinstance(code, int):
+            sys.exit(code)  # click returns the code of an Exit here, where it does not end the process itself
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

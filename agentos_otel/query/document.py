@@ -60,7 +60,7 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
             **losses,
             "damaged": losses["damaged"] + unreadable,
             "cut": sum(int(record["attributes"].get(semconv.AGENTOS_CUT, 0)) for record in (*spans, *logs)),
-            "unsent": workspace.failed_to_send(traces),
+            "failed_to_send": workspace.failed_to_send(traces),
             "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
         },
     }

@@ -252,7 +252,7 @@ class Index:
             "SELECT COALESCE(SUM(dropped), 0), COALESCE(SUM(cut), 0), COALESCE(SUM(damaged), 0), "
             "COALESCE(SUM(late), 0) FROM segments"
         ).fetchone()
-        total = dict(zip(("dropped", "cut", "damaged", "late"), row, strict=True))
+        total: dict[str, int] = dict(zip(("dropped", "cut", "damaged", "late"), row, strict=True))
         for kind, records in self.connection.execute("SELECT kind, SUM(records) FROM lost GROUP BY kind"):
             total[kind] = total.get(kind, 0) + records
         return total

@@ -38,7 +38,7 @@ class Sample:
                 "metadata": {},
             },
             **{part: [] for part in ("attempts", "runs", "spans", "refs", "artifacts", "commits", "logs")},
-            "losses": {"dropped": 0, "cut": 0, "damaged": 0, "late": 0, "unsent": 0},
+            "losses": {"dropped": 0, "cut": 0, "damaged": 0, "late": 0, "failed_to_send": 0},
         }
         self.attempt(status, ended)
 
@@ -189,7 +189,7 @@ def failed() -> dict[str, Any]:
     sample.ref("intent_id", "intent_1d4b76ef", "consumed", "coordination", stage, 2)
     tool = sample.span("tool", "[red]list\x1b[2J files[/red]", 2.5, 3.5, parent=stage, status="error", error="OSError")
     sample.log(tool, 3, "no such folder: \x07[bold]/repositories/shop[/bold]\nlook again", "ERROR")
-    sample.document["losses"] = {"dropped": 2, "cut": 1, "damaged": 0, "late": 0, "unsent": 0}
+    sample.document["losses"] = {"dropped": 2, "cut": 1, "damaged": 0, "late": 0, "failed_to_send": 0}
     return sample.document
 
 
