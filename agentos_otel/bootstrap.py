@@ -25,6 +25,7 @@ from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
 from agentos_otel.tracing.span import now_ns
 
 if TYPE_CHECKING:
+    from agentos_otel.export.background import BackgroundForwarder
     from agentos_otel.export.bridge import Bridge
     from agentos_otel.query.workspace import Workspace
     from agentos_otel.tasks.store import TaskStore
@@ -76,11 +77,13 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
             runtime.journal.state(resource.statement(runtime.run_id, now_ns()))
         return Bridge(runtime, provider)
 
+    forwarder = _forwarder(settings)
     journal = Journal(
         settings.journal_dir / "live" / resource.host,
         new_run_id,
         lambda run_id: resource.statement(run_id, now_ns()),
         max_bytes=settings.max_run_size,
+        opened=forwarder.start if forwarder is not None else None,
     )
     inherited = carriers.inherited_from(environ)
     options = Options(
@@ -101,9 +104,21 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
     except AgentosOtelError as error:
         guard.warn_once("store", "tasks are kept in the journal alone: %s", error)
         store = None
-    return Runtime(
+    runtime = Runtime(
         options, journal, lambda run_id: SpanEncoder(resource.small(run_id)), store, build_bridge=build_bridge
     )
+    if forwarder is not None:
+        runtime.finish = lambda: forwarder.finish(task_ended=runtime.task_ended)
+    return runtime
+
+
+def _forwarder(settings: Settings) -> BackgroundForwarder | None:
+    """Return what sends the journal on from a thread of this process; None where no endpoint is set."""
+    if not settings.otlp:
+        return None
+    from agentos_otel import forwarding
+
+    return forwarding.background_forwarder(settings, lambda: open_store(settings, SQL_WAIT))
 
 
 def default() -> Runtime | None:
@@ -270,6 +285,7 @@ def shutdown() -> None:
     # What is still open (the stage of a daemon thread, say) will never end: the run is left to the reaper then.
     statement = None if runtime.open else {"op": "run_end", "run_id": runtime.run_id, "at": now_ns()}
     guard.guarded("ending the journal", runtime.journal.close, statement)
+    guard.guarded("forwarding", runtime.finish)
     runtimes.install(None)
 
 
@@ -279,9 +295,11 @@ def open_workspace(settings: Settings | None = None) -> Workspace:
     Raises:
         AgentosOtelError: A setting is wrong, or a store cannot be opened.
     """
+    from agentos_otel.forwarding import Sent
     from agentos_otel.query.workspace import Workspace
 
     settings = settings or read()
     idle_ns = round(settings.idle_days * 24 * 3600 * 10**9)
     store = open_store(settings, CLI_WAIT)
-    return Workspace(settings.state_dir, host_name(), store, idle_ns, max_size=settings.max_size)
+    sent = Sent(settings.state_dir)
+    return Workspace(settings.state_dir, host_name(), store, idle_ns, sent.is_done, sent.failed, settings.max_size)

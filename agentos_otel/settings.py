@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentos_otel import semconv
 from agentos_otel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agentos_otel.export.destination import Destination
 
 _T = TypeVar("_T", int, None)
 _TRUE = ("1", "true", "yes", "on")
@@ -50,6 +53,8 @@ class Settings:
         max_size: Bytes of all journals together: nothing is written beyond, and `prune` goes down to it
             (`AGENTOS_OTEL_MAX_SIZE`).
         max_age: Seconds after which `prune` removes what has ended (`AGENTOS_OTEL_MAX_AGE`); None keeps it.
+        keep: Part of the tasks without an error that is sent on (`AGENTOS_OTEL_KEEP`, 0 to 1).
+        otlp: The variables that say where spans are sent on to (`OTEL_EXPORTER_OTLP_…`); empty sends nothing.
     """
 
     state_dir: Path
@@ -67,6 +72,20 @@ class Settings:
     max_run_size: int = _MAX_RUN_SIZE
     max_size: int = _MAX_SIZE
     max_age: int | None = None
+    keep: float = 1.0
+    otlp: Mapping[str, str] = field(default_factory=dict, repr=False)  # headers hold secrets
+
+    def destination(self) -> Destination | None:
+        """Return where spans are sent on to, or None where that is nowhere.
+
+        Not read with the rest: a mistake here must not switch the journal off, and few processes come to need it.
+
+        Raises:
+            ConfigurationError: A variable holds what it cannot mean.
+        """
+        from agentos_otel.export.destination import from_environ
+
+        return from_environ(self.otlp)
 
     @property
     def journal_dir(self) -> Path:
@@ -109,14 +128,14 @@ def _parent(environ: Mapping[str, str]) -> bool:
     return text == "env"
 
 
-def _ratio(environ: Mapping[str, str]) -> float:
-    text = environ.get(semconv.OTEL_TRACES_SAMPLER_ARG, "").strip() or "1"
+def _ratio(environ: Mapping[str, str], name: str) -> float:
+    text = environ.get(name, "").strip() or "1"
     try:
         ratio = float(text)
     except ValueError:
         ratio = -1
     if not 0 <= ratio <= 1:
-        raise ConfigurationError(f"{semconv.OTEL_TRACES_SAMPLER_ARG}={text!r} is no number from 0 to 1: set it to one")
+        raise ConfigurationError(f"{name}={text!r} is no number from 0 to 1: set it to one")
     return ratio
 
 
@@ -163,6 +182,18 @@ def _limit(environ: Mapping[str, str], name: str, meaning: Callable[[str], int],
         raise ConfigurationError(f"{name}: {error}") from None
 
 
+def _otlp(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that say where spans go, if one names an endpoint and none chooses another exporter."""
+    endpoints = (semconv.OTEL_EXPORTER_OTLP_PREFIX, semconv.OTEL_EXPORTER_OTLP_TRACES_PREFIX)
+    if not any(environ.get(f"{prefix}ENDPOINT", "").strip() for prefix in endpoints):
+        return {}
+    chosen = [name.strip().lower() for name in environ.get(semconv.OTEL_TRACES_EXPORTER, "").split(",") if name.strip()]
+    if chosen and not any(name.startswith("otlp") for name in chosen):
+        return {}
+    wanted = (semconv.OTEL_EXPORTER_OTLP_PREFIX, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return {name: value for name, value in environ.items() if name.upper().startswith(wanted)}
+
+
 def default_state_dir() -> Path:
     """Return the user's state directory for this library (platformdirs)."""
     from platformdirs import user_state_path
@@ -191,11 +222,13 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         session_id=environ.get(semconv.ENV_SESSION_ID, ""),
         trailers=_flag(environ, semconv.ENV_TRAILERS, default=True),
         sampler=sampler,
-        sampler_ratio=_ratio(environ),
+        sampler_ratio=_ratio(environ, semconv.OTEL_TRACES_SAMPLER_ARG),
         service_name=environ.get(semconv.OTEL_SERVICE_NAME, ""),
         parent_from_environment=_parent(environ),
         idle_days=_idle_days(environ),
         max_run_size=_limit(environ, semconv.ENV_MAX_RUN_SIZE, size_of, _MAX_RUN_SIZE),
         max_size=_limit(environ, semconv.ENV_MAX_SIZE, size_of, _MAX_SIZE),
         max_age=_limit(environ, semconv.ENV_MAX_AGE, age_of, None),
+        keep=_ratio(environ, semconv.ENV_KEEP),
+        otlp=_otlp(environ),
     )

@@ -13,6 +13,8 @@ import click
 from agentos_otel import bootstrap, settings
 from agentos_otel.cli.main import json_option, print_json, workspace
 from agentos_otel.errors import AgentosOtelError
+from agentos_otel.export import positions
+from agentos_otel.export.journal_files import JournalFiles
 
 
 @click.command()
@@ -49,6 +51,7 @@ def doctor(as_json: bool) -> None:
             check("ids", not ambiguous, f"produced in several tasks: {', '.join(ambiguous)}" if ambiguous else "unique")
     except AgentosOtelError as error:
         check("task store", False, str(error))
+    check("forwarding", *_forwarding(found))
     check("git", *_git())
     if as_json:
         print_json({"schema_version": 1, "checks": checks})
@@ -73,6 +76,29 @@ def _writable(found: settings.Settings) -> tuple[bool, str]:
     if not os.access(folder, os.W_OK):
         return False, f"{found.state_dir} cannot be written: set AGENTOS_OTEL_STATE_DIR"
     return True, str(found.state_dir)
+
+
+def _forwarding(found: settings.Settings) -> tuple[bool, str]:
+    """Say where spans are sent on to, what became of them, and what is still to be sent."""
+    try:
+        destination = found.destination()
+        known = positions.read(found.state_dir)
+    except AgentosOtelError as error:
+        return False, str(error)
+    where = f"by {destination.protocol}" if destination else "no endpoint is set here"
+    if known is None:
+        return True, where
+    try:
+        state, refusals, offsets = known.state(), known.refusals(), known.offsets()
+    finally:
+        known.close()
+    grown = JournalFiles(found.journal_dir).grown(offsets, thorough=True)
+    pending = sum(path.stat().st_size - offsets.get(name, 0) for name, path in grown)
+    said = [where, positions.describe(state), f"{pending} bytes of journals to read"]
+    said += [f"{reason} ({spans} spans)" for reason, spans in refusals]
+    said += [f"failing: {state['last_error']}"] if state.get("failures") else []
+    said += [f"the server said: {state['last_answer']}"] if state["rejected"] else []
+    return not (refusals or state.get("failures") or state["rejected"] or state["lost"]), "; ".join(said)
 
 
 def _git() -> tuple[bool, str]:

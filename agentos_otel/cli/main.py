@@ -26,6 +26,7 @@ _COMMANDS = {
     "task": ("tasks", "task"),
     "session": ("sessions", "session"),
     "find": ("find", "find"),
+    "forward": ("forward", "forward"),
     "doctor": ("doctor", "doctor"),
     "prune": ("prune", "prune"),
 }

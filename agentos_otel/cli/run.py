@@ -75,6 +75,7 @@ def run(
     runtime.journal.close(
         {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
     )
+    guard.guarded("forwarding", runtime.finish)
     if not quiet:
         click.echo(f"agentos-otel: task {ended}: `agentos-otel task show {ended}`", err=True)
     sys.exit(code)

@@ -29,7 +29,7 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
     _tree(screen, document, str(task.get("task_id")))
     _artifacts(screen, document)
     _commits(screen, document)
-    lost = ", ".join(f"{value} {key}" for key, value in mapping(document, "losses").items() if value)
+    lost = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in mapping(document, "losses").items() if value)
     if lost:
         screen.line()
         screen.line(f"lost: {lost}", "bold red")

@@ -87,6 +87,12 @@ def resource(values: Mapping[str, object]) -> bytes:
     return b"".join(field(1, key_value(key, value)) for key, value in values.items())
 
 
+def scope_fields(name: str, version: str, schema_url: str) -> bytes:
+    """Return the fields of a `ScopeSpans` apart from its spans; without version or schema where they are empty."""
+    named = field(1, text(name)) + (field(2, text(version)) if version else b"")
+    return field(1, named) + (field(3, text(schema_url)) if schema_url else b"")
+
+
 class Event(NamedTuple):
     """A span event: time in Unix nanoseconds, name, attributes."""
 
@@ -166,8 +172,7 @@ class SpanEncoder:
         self.resource_attributes = resource_attributes
         self.resource = resource(resource_attributes)
         self._resource = field(1, self.resource) + b"\x12"
-        named = field(1, text(scope)) + (field(2, text(version)) if version else b"")
-        self._scope = field(1, named) + (field(3, text(schema_url)) if schema_url else b"") + b"\x12"
+        self._scope = scope_fields(scope, version, schema_url) + b"\x12"
         self._prefixes: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def with_scope(self, scope: str, version: str, schema_url: str) -> SpanEncoder:

@@ -41,6 +41,7 @@ class Journal:
         new_run_id: Gives the id of the run, which names the file; called again in a forked child.
         hello: Gives, for the id of the run, the statement that opens its file (its whole resource).
         max_bytes: What this process writes at most; statements, which are few, are written all the same.
+        opened: Called once the file is there, in a fork's child too.
 
     Attributes:
         dropped: Records that could not be kept.
@@ -52,11 +53,13 @@ class Journal:
         new_run_id: Callable[[], str],
         hello: Callable[[str], Mapping[str, Any]],
         max_bytes: int = MAX_RUN_SIZE,
+        opened: Callable[[], None] | None = None,
     ) -> None:
         self._directory = directory
         self._new_run_id = new_run_id
         self._hello = hello
         self._full = f"{directory.parent.parent}/{FULL}"
+        self._opened = opened
         self._lock = threading.RLock()  # a plain lock deadlocks when a signal handler logs during a write
         self._file: int | None = None
         self._locked: int | None = None
@@ -180,6 +183,8 @@ class Journal:
             raise
         self._file = self._locked = descriptor
         os.write(descriptor, frame(STATEMENT, json_bytes(self._hello(self.run_id))))
+        if self._opened is not None:
+            self._opened()
         return descriptor
 
     def _make_directory(self) -> None:

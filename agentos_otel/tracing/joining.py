@@ -136,6 +136,7 @@ def attempt_operation(runtime: Runtime, attempt: Attempt, owner_run: str) -> Ope
         "root_span_id": attempt.root_id.hex(),
         "root_name": attempt.root_name,
         "owner_run": owner_run,
+        "session_id": attempt.session_id,
         "sampled": attempt.sampled,
         "resource": attempt.resource,
         "root_parent_id": attempt.root_parent.hex(),
@@ -440,6 +441,7 @@ def end_attempt(
     runtime.open.discard(attempt.root_id)
     if ended or (results and results[0] is False):
         return  # another thread, or another process
+    runtime.task_ended = True
     if root is None:
         root = root_span(runtime, attempt)
         if status == "failed":

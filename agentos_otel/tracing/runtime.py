@@ -114,6 +114,10 @@ class Runtime:
     build_bridge: Callable[[Runtime, Any], Bridge | None] | None = None
     """Set by `bootstrap`: joins a provider that the host has set, None where there is nothing to join."""
     bridge: Bridge | None = None
+    finish: Callable[[], None] = lambda: None
+    """Set by `bootstrap`: lets what is journaled be sent on, called after the journal's end."""
+    task_ended: bool = False
+    """Whether this process has written the root of a task."""
 
     def __post_init__(self) -> None:
         """Make the encoder, and make both anew in a fork's child."""
