@@ -71,7 +71,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
             return number, at
         shift += 7
         if shift > 63:
-            raise ValueError("no varint is that long")
+            raise ValueError("a number is too long")
 
 
 def check(body: bytes, before: int) -> bytes:

@@ -135,11 +135,11 @@ class HttpSink(Sink):
 
 
 class GrpcSink(Sink):
-    """An OTLP/gRPC server; with `credentials`, over TLS."""
+    """An OTLP/gRPC server that takes messages of `limit` bytes; with `credentials`, over TLS."""
 
-    def __init__(self, credentials: Any = None) -> None:
+    def __init__(self, credentials: Any = None, limit: int = 4 << 20) -> None:
         super().__init__()
-        self.server = grpc.server(ThreadPoolExecutor(4))
+        self.server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", limit)])
         handler = grpc.unary_unary_rpc_method_handler(self._export)
         service, method = METHOD[1:].split("/")
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))

@@ -219,13 +219,17 @@ def test_requests_are_cut_to_size(tmp_path: Path, sink: HttpSink, forwarder_to: 
 
 
 def test_a_span_larger_than_any_request_goes_alone_and_is_set_aside_where_the_server_refuses_it(
-    tmp_path: Path, grpc_sink: GrpcSink, forwarder_to: Make
+    tmp_path: Path, forwarder_to: Make
 ) -> None:
     run = Run(tmp_path)
-    run.span(text="x" * (5 << 20))
-    small = run.span()
-    assert forwarder_to(grpc_sink).pump().sent == 1
-    assert grpc_sink.span_ids == [small]
+    run.spans(3)
+    run.span(text="x" * 20_000)
+    run.spans(3)
+    small_sink = GrpcSink(limit=10_000)
+    try:
+        assert forwarder_to(small_sink, request_limit=10_000).pump().sent == 6
+    finally:
+        small_sink.close()
     ((reason, count),) = positions(tmp_path).refusals()
     assert "larger than max" in reason
     assert count == 1
