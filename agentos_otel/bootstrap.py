@@ -82,8 +82,8 @@ def build_runtime(settings: Settings, environ: Mapping[str, str]) -> Runtime:
         settings.journal_dir / "live" / resource.host,
         new_run_id,
         lambda run_id: resource.statement(run_id, now_ns()),
-        settings.max_run_size,
-        forwarder.start if forwarder is not None else None,
+        max_bytes=settings.max_run_size,
+        opened=forwarder.start if forwarder is not None else None,
     )
     inherited = carriers.inherited_from(environ)
     options = Options(
@@ -295,10 +295,11 @@ def open_workspace(settings: Settings | None = None) -> Workspace:
     Raises:
         AgentosOtelError: A setting is wrong, or a store cannot be opened.
     """
+    from agentos_otel.forwarding import Sent
     from agentos_otel.query.workspace import Workspace
 
     settings = settings or read()
     idle_ns = round(settings.idle_days * 24 * 3600 * 10**9)
     store = open_store(settings, CLI_WAIT)
-    sends = bool(settings.otlp)
-    return Workspace(settings.state_dir, host_name(), store, idle_ns, sends, settings.max_size)
+    sent = Sent(settings.state_dir)
+    return Workspace(settings.state_dir, host_name(), store, idle_ns, sent.is_done, sent.failed, settings.max_size)

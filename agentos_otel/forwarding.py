@@ -11,8 +11,11 @@ from agentos_otel.errors import ConfigurationError, NotFoundError, StorageError
 from agentos_otel.export.background import BackgroundForwarder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentos_otel.export.destination import Destination
     from agentos_otel.export.forwarder import Forwarder
+    from agentos_otel.export.positions import Positions
     from agentos_otel.export.sender import Sender
     from agentos_otel.settings import Settings
     from agentos_otel.tasks.store import TaskStore
@@ -58,6 +61,41 @@ def open_sender(destination: Destination) -> Sender:
     from agentos_otel.export.http_sender import HttpSender
 
     return HttpSender(destination)
+
+
+class Sent:
+    """What the forwarder has done, for those who ask; where nothing was ever to be sent, all is done.
+
+    Args:
+        state_dir: The state directory.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._positions: Positions | None = None
+
+    def _opened(self) -> Positions | None:
+        if self._positions is None:
+            from agentos_otel.export import positions
+
+            self._positions = positions.read(self._state_dir)
+        return self._positions
+
+    def is_done(self, path: Path) -> bool:
+        """Whether nothing of the journal file at `path`, whose run has ended, is still to be sent."""
+        try:
+            known = self._opened()
+            return known is None or known.is_done(self._state_dir / "journal", path)
+        except StorageError:
+            return False  # `doctor` says what is wrong; until then the file stays
+
+    def failed(self, traces: Sequence[str]) -> int:
+        """Return how many spans of these traces (hex digits) the endpoint has refused."""
+        try:
+            known = self._opened()
+            return known.failed_to_send(traces) if known is not None else 0
+        except StorageError:
+            return 0  # a document is more than what was sent of it
 
 
 def _ended(store: TaskStore) -> Callable[[Sequence[str]], Mapping[str, str]]:

@@ -73,7 +73,7 @@ class Settings:
     max_size: int = _MAX_SIZE
     max_age: int | None = None
     keep: float = 1.0
-    otlp: Mapping[str, str] = field(default_factory=dict)
+    otlp: Mapping[str, str] = field(default_factory=dict, repr=False)  # headers hold secrets
 
     def destination(self) -> Destination | None:
         """Return where spans are sent on to, or None where that is nowhere.

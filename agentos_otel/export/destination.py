@@ -42,7 +42,7 @@ class Destination:
 
     protocol: Protocol
     endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they hold secrets
     compression: str = "none"
     timeout: float = 10.0
     certificate: str = ""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from agentos_otel.journal.encoding import field
-from agentos_otel.journal.record import varint
+from agentos_otel.journal.record import read_varint, varint
 
 _LENGTH_DELIMITED: Final = 2
 _FIXED_SIZES: Final = {1: 8, 5: 4}
@@ -56,25 +56,6 @@ class _Cut(NamedTuple):
     begin: int
     resource: bytes
     scope: bytes
-
-
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return the varint at `position` and where it ends.
-
-    Raises:
-        ValueError: It is longer than any length can be.
-        IndexError: It runs over the end.
-    """
-    number = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("no varint is that long")
 
 
 def fields(data: bytes, position: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int]]:

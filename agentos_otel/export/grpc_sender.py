@@ -8,8 +8,9 @@ from typing import Any, Final
 import grpc
 
 from agentos_otel.export.destination import Destination
-from agentos_otel.export.fold import fields, read_varint
+from agentos_otel.export.fold import fields
 from agentos_otel.export.sender import Outcome, accepted, user_agent
+from agentos_otel.journal.record import read_varint
 
 METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 RETRYABLE: Final = frozenset(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from agentos_otel.export.fold import fields, read_varint
+from agentos_otel.export.fold import fields
+from agentos_otel.journal.record import read_varint
 
 
 @dataclass(frozen=True, slots=True)

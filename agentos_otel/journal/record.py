@@ -55,6 +55,25 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the varint at `at`, and where the next byte stands.
+
+    Raises:
+        ValueError: It is longer than any number can be.
+        IndexError: It runs over the end of `data`.
+    """
+    number = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number is too long")
+
+
 def check(body: bytes, before: int) -> bytes:
     """Return the last four bytes of a record: the sum of its payload, which is `before` up to `body`."""
     return _crc(crc32(body, before))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from agentos_otel.journal.record import LOG_RECORD, STATEMENT
+from agentos_otel.journal.record import LOG_RECORD, STATEMENT, read_varint
 
 _SCOPES: Final = 2 << 3 | 2
 """`scope_spans` of `ResourceSpans`, `scope_logs` of `ResourceLogs`; in a scope: `spans`, `log_records`."""
@@ -61,25 +61,11 @@ def start_of(body: bytes) -> int:
     return 0
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number at `at`, and where the next byte stands."""
-    number, shift = 0, 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
-
-
 def _after(data: bytes, at: int, tag: int) -> int:
     """Return where the field ends whose tag, read up to `at`, has no length."""
     wire_type = tag & 7
     if wire_type == 0:
-        return _varint(data, at)[1]
+        return read_varint(data, at)[1]
     if wire_type == 1:
         return at + 8
     if wire_type == 5:
@@ -97,12 +83,12 @@ def _messages(data: bytes, at: int, end: int) -> list[tuple[int, int]]:
         tag = data[at]
         at += 1
         if tag > 0x7F:
-            tag, at = _varint(data, at - 1)
+            tag, at = read_varint(data, at - 1)
         if tag & 7 == 2:
             length = data[at]
             at += 1
             if length > 0x7F:
-                length, at = _varint(data, at - 1)
+                length, at = read_varint(data, at - 1)
             if tag == _SCOPES:
                 found.append((at, at + length))
             at += length
@@ -121,12 +107,12 @@ def _ids(data: bytes, at: int, end: int, tags: tuple[int, int]) -> Ids:
         tag = data[at]
         at += 1
         if tag > 0x7F:
-            tag, at = _varint(data, at - 1)
+            tag, at = read_varint(data, at - 1)
         if tag & 7 == 2:
             length = data[at]
             at += 1
             if length > 0x7F:
-                length, at = _varint(data, at - 1)
+                length, at = read_varint(data, at - 1)
             if tag == trace_tag:
                 trace_id = data[at : at + length]
             elif tag == span_tag:
@@ -142,11 +128,11 @@ def _ids(data: bytes, at: int, end: int, tags: tuple[int, int]) -> Ids:
 def _start(data: bytes, at: int, end: int) -> int:
     """Return the start of one span."""
     while at < end:
-        tag, at = _varint(data, at)
+        tag, at = read_varint(data, at)
         if tag == _START:
             return int.from_bytes(data[at : at + 8], "little")
         if tag & 7 == 2:
-            length, at = _varint(data, at)
+            length, at = read_varint(data, at)
             at += length
         else:
             at = _after(data, at, tag)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentos_otel.context.ids import new_run_id
-from agentos_otel.errors import AmbiguousError, NotFoundError, StorageError
-from agentos_otel.export import positions
-from agentos_otel.export.positions import Positions
+from agentos_otel.errors import AmbiguousError, NotFoundError
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
@@ -35,7 +33,8 @@ class Workspace:
         host: Name of this host, whose dead runs are finished here.
         store: The task store.
         idle_ns: Nanoseconds without a word after which a task is ended as abandoned.
-        sends: Whether an endpoint is set, so that journals have to be sent before they are put together.
+        is_forwarded: Whether all of a live journal file has been sent; without an endpoint nothing has to be.
+        failed_to_send: Number of records of some traces that a backend has refused for good.
         max_size: Bytes of all journals together beyond which traced programs write no more; None for any.
     """
 
@@ -43,7 +42,8 @@ class Workspace:
     host: str
     store: TaskStore
     idle_ns: int = 14 * 24 * 3600 * 10**9
-    sends: bool = False
+    is_forwarded: Callable[[Path], bool] = lambda path: True
+    failed_to_send: Callable[[Sequence[str]], int] = lambda traces: 0
     max_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +57,6 @@ class Workspace:
             )
         self.index = Index(self.state_dir / "index.db", self.journal_dir, self.store)
         self._journal: Journal | None = None
-        self._positions: Positions | None = None
 
     def refresh(self) -> None:
         """Read what the journals have grown by, and finish what nobody else will: dead runs, lone and idle tasks.
@@ -73,27 +72,6 @@ class Workspace:
             self.index.catch_up()
         day_files.merge(self.index, self.is_forwarded)
         self.size = pruning.weigh(self.index, self.max_size)
-
-    def failed_to_send(self, trace_ids: Iterable[str]) -> int:
-        """Return how many spans of these traces the OTLP endpoint has refused."""
-        try:
-            known = self._sent()
-            return known.failed_to_send(trace_ids) if known is not None else 0
-        except StorageError:
-            return 0  # a document is more than what was sent of it; `doctor` says what is wrong
-
-    def is_forwarded(self, path: Path) -> bool:
-        """Return whether all of a journal file, whose run has ended, is sent; without an endpoint nothing has to be."""
-        try:
-            known = self._sent()
-            return known.is_done(self.journal_dir, path) if known is not None else not self.sends
-        except StorageError:
-            return False
-
-    def _sent(self) -> Positions | None:
-        if self._positions is None:
-            self._positions = positions.read(self.state_dir)
-        return self._positions
 
     def do(self, *operations: dict[str, Any]) -> bool | None:
         """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).
@@ -122,8 +100,6 @@ class Workspace:
         """Close index, store and journal."""
         if self._journal is not None:
             self._journal.close({"op": "run_end", "run_id": self._journal.run_id, "dropped": 0, "at": time.time_ns()})
-        if self._positions is not None:
-            self._positions.close()
         self.index.close()
         self.store.database.close()
 

@@ -135,7 +135,7 @@ class HttpSink(Sink):
 
 
 class GrpcSink(Sink):
-    """An OTLP/gRPC server; with `credentials`, over TLS; `limit` is what it takes in one message."""
+    """An OTLP/gRPC server that takes messages of `limit` bytes; with `credentials`, over TLS."""
 
     def __init__(self, credentials: Any = None, limit: int = 4 << 20) -> None:
         super().__init__()

@@ -222,12 +222,14 @@ def test_a_span_larger_than_any_request_goes_alone_and_is_set_aside_where_the_se
     tmp_path: Path, forwarder_to: Make
 ) -> None:
     run = Run(tmp_path)
-    run.span(text="x" * (3 << 19))
-    small = run.span()
-    strict = GrpcSink(limit=1 << 20)
-    assert forwarder_to(strict, request_limit=1 << 20).pump().sent == 1
-    assert strict.span_ids == [small]
-    strict.close()
+    run.spans(3)
+    run.span(text="x" * 20_000)
+    run.spans(3)
+    small_sink = GrpcSink(limit=10_000)
+    try:
+        assert forwarder_to(small_sink, request_limit=10_000).pump().sent == 6
+    finally:
+        small_sink.close()
     ((reason, count),) = positions(tmp_path).refusals()
     assert "larger than max" in reason
     assert count == 1
