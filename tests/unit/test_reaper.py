@@ -24,6 +24,7 @@ from agentos_otel.store.dead_run import cut_torn_tail
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.decorators import Mark
 from agentos_otel.tracing.joining import end_attempt
+from agentos_otel.tracing.runtime import ForeignParent
 from tests.unit.processes import Host, Process
 
 
@@ -377,6 +378,19 @@ def claim(host: Host, process: Process, status: str, at: int) -> None:
 def join_of(host: Host, process: Process) -> dict[str, Any]:
     task_id = host.look()[0]["task"]["task_id"]
     return {"op": "join", "run_id": process.runtime.run_id, "task_id": task_id, "attempt": 1, "at": time.time_ns()}
+
+
+def test_a_written_root_that_hangs_under_a_foreign_span_is_not_written_again(host: Host) -> None:
+    process = host.process()
+    process.runtime.options.foreign = ForeignParent(b"t" * 16, b"s" * 8, sampled=True)
+    process.runtime.options.parent_from_environment = True
+    process.do(call, task("ended"))
+    process.do(begin, task("killed"))
+    process.kill()
+    found = host.look()
+    assert [each["task"]["status"] for each in found] == ["completed", "failed"]
+    assert {span["parent_span_id"] for each in found for span in each["spans"]} == {(b"s" * 8).hex()}
+    assert len(host.ended()) == len(set(host.ended())) == 2
 
 
 def test_two_threads_that_end_one_task_write_one_root(host: Host) -> None:
