@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
 from agentos_otel.context.resource import boot_id, host_name
 from agentos_otel.journal.reader import parse
-from agentos_otel.journal.record import STATEMENT, frame
+from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
 from agentos_otel.query.closing import close
 from agentos_otel.store import reaper
 from agentos_otel.store.dead_run import cut_torn_tail
@@ -285,6 +286,31 @@ def test_a_stage_that_a_thread_is_in_when_the_process_exits_is_abandoned(host: H
     work, execution = host.look()
     assert [span["status"] for span in work["spans"]] == ["ok"]
     assert [span["status"] for span in execution["spans"] if span["kind"] == "stage"] == ["abandoned"]
+
+
+def test_a_disk_that_is_full_amid_the_work_is_no_loss(host: Host) -> None:
+    path = killed_in_a_stage(host)
+    guard.raise_failures = False
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 20, 300):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
+        try:
+            reaper.reap(host.settings.journal_dir, host_name(), None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (found,) = host.look()
+    assert [span["status"] for span in found["spans"]] == ["abandoned", "abandoned", "ok"]
+    assert found["losses"]["damaged"] == 0
+    assert len(host.ended()) == len(set(host.ended())) == 3
+
+
+def test_one_journal_that_cannot_be_understood_does_not_keep_the_others_waiting(host: Host) -> None:
+    first = frame(STATEMENT, b'{"op":"run"}') + frame(ENDED_SPAN, b"no message of protobuf")
+    killed_in_a_stage(host)
+    for name in ("0" * 16, "f" * 16):
+        (host.live / f"{name}.otlp").write_bytes(first)
+    guard.raise_failures = False
+    assert host.reap() == 1
 
 
 # --- several runs in one attempt ---
