@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
+.PHONY: help demo test unit integration crash conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -52,6 +52,9 @@ test-versions: ## unit and conformance tests on every python3.x of PATH, or of P
 	  echo "python $$version"; \
 	  $(MAKE) -s VENV=.venv-versions/$$version PYTHON=$$python unit conformance || exit 1; \
 	done
+
+crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
+	$(BIN)/python -m pytest tests/integration/test_crash_matrix.py -q -p no:randomly
 
 lint: $(VENV)/.dev ## ruff, import layers
 	$(BIN)/ruff check .

@@ -124,9 +124,10 @@ class DeadRun:
                 self._unsampled.add(part)
         elif op == "end":
             self.owned.discard(part)
-            if part not in self._unsampled:
+            root_id = operation.get("root_span_id")
+            if root_id and part not in self._unsampled:
                 self.claims[part] = operation
-                self._awaited[bytes.fromhex(operation["root_span_id"])] = part
+                self._awaited[bytes.fromhex(root_id)] = part
         elif op == "leave":
             self.parts.discard(part)
             if part not in self.claims and part not in self.owned:

@@ -59,6 +59,8 @@ def reap(journal_dir: Path, host: str, store: TaskStore | None) -> int:
             except OSError as error:
                 key = f"reaper {reaping.path}"
                 guard.warn_once(key, "the dead run %s cannot be finished: %s", reaping.path.stem, error)
+            except Exception as error:  # noqa: BLE001 - what one journal holds must not keep the others waiting
+                guard.failed(f"finishing the dead run {reaping.path.stem}", error)
         reapings = [reaping for reaping in reapings if reaping.owes]
     return len(written)
 

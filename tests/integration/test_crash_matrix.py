@@ -56,7 +56,7 @@ def table(pytestconfig: pytest.Config) -> Iterator[list[list[str]]]:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        reporter.ensure_newline()
+        reporter.write_line("")
         for line in lines:
             reporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -126,6 +127,50 @@ def test_containers_with_names_of_their_own_finish_each_others_dead_and_leave_th
     assert sorted(shared.run(LOOK, []).splitlines()) == ["executing None", "failed abandoned"]
     kill(living)
     assert shared.run(LOOK, CONTAINER).split() == ["failed", "abandoned"] * 2
+
+
+FORK = """
+import os, sys, time
+from agentos_otel import stage, task, tool
+@tool
+def read(): pass
+with task("work"), stage("execution"):
+    if os.fork() == 0:
+        with stage("child"):
+            read()
+            os.write(1, f"ready {os.getpid()}\\n".encode())
+            sys.stdin.readline()
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_the_root_of_a_killed_process_waits_for_the_fork_that_outlives_it(shared: Shared) -> None:
+    process = shared.start(FORK, [])
+    child = int(first_line(process).split()[1])
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    for _ in range(2):
+        (found,) = shared.look()
+        assert {span["name"]: span["status"] for span in found["spans"]} == {
+            "task work": "running",
+            "stage execution": "abandoned",
+            "stage child": "running",
+            "execute_tool read": "ok",
+        }
+        assert {run["pid"]: run["state"] for run in found["runs"]} == {process.pid: "ended", child: "live"}
+    process.communicate("\n")
+    (found,) = shared.look()
+    assert {span["name"]: span["status"] for span in found["spans"]} == {
+        "task work": "abandoned",
+        "stage execution": "abandoned",
+        "stage child": "ok",
+        "execute_tool read": "ok",
+    }
+    assert (found["task"]["status"], found["task"]["error_type"]) == ("failed", "abandoned")
+    assert {run["late"] for run in found["runs"]} == {False}
+    ended = shared.ended()
+    assert len(ended) == len(set(ended)) == 4
 
 
 # Does the same work again and again, each time in a process that is killed one call of a C function later.

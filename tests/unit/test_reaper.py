@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -17,13 +18,14 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
 from agentos_otel.context.resource import boot_id, host_name
 from agentos_otel.journal.reader import parse
-from agentos_otel.journal.record import STATEMENT, frame
+from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
 from agentos_otel.query.closing import close
 from agentos_otel.store import reaper
 from agentos_otel.store.dead_run import cut_torn_tail
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.decorators import Mark
 from agentos_otel.tracing.joining import end_attempt
+from agentos_otel.tracing.runtime import ForeignParent
 from tests.unit.processes import Host, Process
 
 
@@ -286,6 +288,31 @@ def test_a_stage_that_a_thread_is_in_when_the_process_exits_is_abandoned(host: H
     assert [span["status"] for span in execution["spans"] if span["kind"] == "stage"] == ["abandoned"]
 
 
+def test_a_disk_that_is_full_amid_the_work_is_no_loss(host: Host) -> None:
+    path = killed_in_a_stage(host)
+    guard.raise_failures = False
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 20, 300):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
+        try:
+            reaper.reap(host.settings.journal_dir, host_name(), None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (found,) = host.look()
+    assert [span["status"] for span in found["spans"]] == ["abandoned", "abandoned", "ok"]
+    assert found["losses"]["damaged"] == 0
+    assert len(host.ended()) == len(set(host.ended())) == 3
+
+
+def test_one_journal_that_cannot_be_understood_does_not_keep_the_others_waiting(host: Host) -> None:
+    first = frame(STATEMENT, b'{"op":"run"}') + frame(ENDED_SPAN, b"no message of protobuf")
+    killed_in_a_stage(host)
+    for name in ("0" * 16, "f" * 16):
+        (host.live / f"{name}.otlp").write_bytes(first)
+    guard.raise_failures = False
+    assert host.reap() == 1
+
+
 # --- several runs in one attempt ---
 
 
@@ -377,6 +404,19 @@ def claim(host: Host, process: Process, status: str, at: int) -> None:
 def join_of(host: Host, process: Process) -> dict[str, Any]:
     task_id = host.look()[0]["task"]["task_id"]
     return {"op": "join", "run_id": process.runtime.run_id, "task_id": task_id, "attempt": 1, "at": time.time_ns()}
+
+
+def test_a_written_root_that_hangs_under_a_foreign_span_is_not_written_again(host: Host) -> None:
+    process = host.process()
+    process.runtime.options.foreign = ForeignParent(b"t" * 16, b"s" * 8, sampled=True)
+    process.runtime.options.parent_from_environment = True
+    process.do(call, task("ended"))
+    process.do(begin, task("killed"))
+    process.kill()
+    found = host.look()
+    assert [each["task"]["status"] for each in found] == ["completed", "failed"]
+    assert {span["parent_span_id"] for each in found for span in each["spans"]} == {(b"s" * 8).hex()}
+    assert len(host.ended()) == len(set(host.ended())) == 2
 
 
 def test_two_threads_that_end_one_task_write_one_root(host: Host) -> None:
