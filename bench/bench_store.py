@@ -129,7 +129,7 @@ def questions(space: Workspace, traces: list[str]) -> None:
         "find: an id of the pipeline", median_ms(lambda task: space.find(f"intent_{traces[int(task, 16)]}"), some[:50])
     )
     first = next(iter(space.index.trace_records(traces[-1])))
-    span_id = ids_of(first.field, first.body)[0].span_id.hex()
+    span_id = ids_of(first.field, first.body)[0][1].hex()
     show("find: a span id", median_ms(lambda _: space.index.find_span(span_id), range(50)))
     show("catch-up, nothing new", median_ms(lambda _: space.index.catch_up(), range(5)))
 

@@ -225,4 +225,4 @@ def _traces_of(data: bytes) -> list[bytes]:
     from agentos_otel.journal import reader, scanning  # at the first loss: most processes have none
 
     found = [scanning.ids_of(record.field, record.body) for record in reader.parse(data).records]
-    return [ids[0].trace_id if ids else b"" for ids in found]
+    return [ids[0][0] if ids else b"" for ids in found]

@@ -124,26 +124,31 @@ class Index:
         Two processes may do so at once: the write lock is taken before the offsets are read, and given back after
         each batch.
         """
-        identity = self._know_store()
+        identity = self.know_store()
         until_ns = time.time_ns()
         (told,) = self.connection.execute("SELECT COALESCE(MAX(pending_id), 0) FROM pending").fetchone()
         known = dict(self.connection.execute("SELECT path, offset FROM files"))
-        grown = iter([path for path, size in self.listing() if size > known.get(path, 0)])
-        records = 0
-        path = next(grown, None)
+        grown = [path for path, size in self.listing() if size > known.get(path, 0)]
+        records = self.read(grown, identity)
+        if self._store is not None and identity is not None:
+            project(self.connection, self._store, self.fetch, until_ns, told)
+        return records
+
+    def read(self, grown: Iterable[str], identity: int | None) -> int:
+        """Take in the growth of files, batch by batch; returns the number of records."""
+        records, rest = 0, iter(grown)
+        path = next(rest, None)
         while path is not None:
             with self.writing():
                 batch = Batch(self.connection, self.journal_dir, identity)
                 while path is not None and not batch.is_full:
                     if not batch.read(path):
-                        path = next(grown, None)
+                        path = next(rest, None)
                 batch.write()
             records += batch.records
-        if self._store is not None and identity is not None:
-            project(self.connection, self._store, self.fetch, until_ns, told)
         return records
 
-    def _know_store(self) -> int | None:
+    def know_store(self) -> int | None:
         """Return what tells the task store from another one; None where there is none, or none that answers.
 
         A store that this index has not told everything (the old one was deleted, or another is named) gets

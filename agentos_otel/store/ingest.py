@@ -14,7 +14,7 @@ from agentos_otel import semconv
 from agentos_otel.errors import StorageError
 from agentos_otel.journal import reader
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
-from agentos_otel.journal.scanning import Ids, ids_of, start_of
+from agentos_otel.journal.scanning import Ids, Scanner, start_of
 from agentos_otel.store import decode
 from agentos_otel.tasks.operations import APPLY
 
@@ -75,6 +75,7 @@ class Batch:
         self._pending: dict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
         self._lost: dict[tuple[bytes, str], int] = defaultdict(int)
         self._bytes = 0
+        self._scanner = Scanner()
         self.records = 0
 
     @property
@@ -170,7 +171,7 @@ class Batch:
                     self._state(segment, offset, size, body)
                 continue
             try:
-                found = ids_of(number, body)
+                found = self._scanner.ids_of(number, body)
                 self._place_record(slices, found, pack(offset, size, number), spans=number != LOG_RECORD)
             except ValueError:
                 segment.damaged += 1

@@ -22,8 +22,8 @@ from agentos_otel.tasks.operations import APPLY
 if TYPE_CHECKING:
     from agentos_otel.tasks.store import TaskStore
 
-_AT_ONCE: Final = 200
-"""Operations in one transaction: some 10 ms. A traced program waits at most 250 ms for the store."""
+_AT_ONCE: Final = 100
+"""Operations in one transaction: some 5 ms. A traced program waits at most 250 ms for the store."""
 
 Fetch: TypeAlias = Callable[[int, list[tuple[int, int]]], list[Record]]
 """Returns those records of a segment (its id) that stand at some offsets, each of a size, and are not gone."""

@@ -180,4 +180,4 @@ def test_ids_of_a_dropped_record_are_those_that_it_carries() -> None:
     from agentos_otel.journal.reader import parse
 
     (parsed,) = parse(record).records
-    assert ids_of(parsed.field, parsed.body)[0].trace_id.hex() == trace(5)
+    assert ids_of(parsed.field, parsed.body)[0][0].hex() == trace(5)

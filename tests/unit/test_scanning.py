@@ -12,8 +12,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from agentos_otel.journal import encoding
-from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STATEMENT, varint
-from agentos_otel.journal.scanning import Ids, ids_of, start_of
+from agentos_otel.journal.reader import parse
+from agentos_otel.journal.record import ENDED_SPAN, LOG_RECORD, STARTED_SPAN, STATEMENT, varint
+from agentos_otel.journal.scanning import Ids, Scanner, ids_of, start_of
 
 ID = st.one_of(st.binary(max_size=20), st.binary(min_size=16, max_size=16), st.binary(min_size=200, max_size=300))
 TEXT = st.text(max_size=300)
@@ -38,11 +39,11 @@ def spans(draw: st.DrawFn) -> tuple[bytes, list[Ids], int]:
     for _ in range(draw(st.integers(0, 3))):
         scope = [*draw(UNKNOWN), encoding.field(1, b""), encoding.field(3, b"https://schema")]
         for _ in range(draw(st.integers(0, 3))):
-            ids, start = Ids(draw(ID), draw(ID)), draw(TIME)
+            ids, start = (draw(ID), draw(ID)), draw(TIME)
             fields = [
                 *draw(UNKNOWN),
-                encoding.field(1, ids.trace_id),
-                encoding.field(2, ids.span_id),
+                encoding.field(1, ids[0]),
+                encoding.field(2, ids[1]),
                 encoding.field(4, draw(ID)),
                 b"\x39" + start.to_bytes(8, "little"),
                 encoding.attributes({draw(TEXT): draw(TEXT)}),
@@ -110,6 +111,45 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         ResourceSpans.FromString(body)
     except DecodeError:
         return
+
+
+RUN = st.lists(
+    st.tuples(st.sampled_from([ENDED_SPAN, STARTED_SPAN]), st.binary(min_size=16, max_size=16), st.integers(0, 3), TEXT)
+)
+
+
+@settings(deadline=None)
+@given(RUN, st.lists(spans(), max_size=3), st.randoms(use_true_random=False))
+def test_a_scanner_that_has_seen_the_like_reads_the_same_ids(
+    run: list[tuple[int, bytes, int, str]], others: list[tuple[bytes, list[Ids], int]], dice: random.Random
+) -> None:
+    encoders = [encoding.SpanEncoder({"service.instance.id": name}) for name in ("one", "two")]
+    records = [(ENDED_SPAN, body) for body, _, _ in others]
+    for field, trace_id, number, text in run:
+        head = encoding.head(trace_id, trace_id[:8], trace_id[8:] * (number % 2), encoding.name(text, 1), 1, 2)
+        (record,) = parse(encoders[number // 2].record(field, [head])).records
+        records += [(field, record.body)] * 2
+    dice.shuffle(records)
+    scanner = Scanner()
+    for field, body in records:
+        assert scanner.ids_of(field, body) == ids_of(field, body)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(min_size=16, max_size=16), st.integers(0, 10_000), st.integers(0, 255))
+def test_a_scanner_is_not_misled_by_a_record_that_looks_much_like_another(trace_id: bytes, at: int, byte: int) -> None:
+    head = encoding.head(trace_id, trace_id[:8], b"", encoding.name("name", 1), 1, 2)
+    (record,) = parse(encoding.SpanEncoder({"service.instance.id": "one"}).record(ENDED_SPAN, [head])).records
+    scanner, other = Scanner(), bytearray(record.body)
+    scanner.ids_of(ENDED_SPAN, record.body)
+    other[at % len(other)] = byte
+    try:
+        expected = ids_of(ENDED_SPAN, bytes(other))
+    except ValueError:
+        with pytest.raises(ValueError, match=" "):
+            scanner.ids_of(ENDED_SPAN, bytes(other))
+    else:
+        assert scanner.ids_of(ENDED_SPAN, bytes(other)) == expected
 
 
 def test_a_statement_names_no_ids() -> None:

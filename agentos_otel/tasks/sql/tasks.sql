@@ -219,9 +219,15 @@ SELECT * FROM task_artifacts WHERE task_id = :task_id ORDER BY seen_ns, path
 SELECT * FROM task_commits WHERE task_id = :task_id ORDER BY seen_ns, sha
 
 -- name: list_tasks
-SELECT * FROM tasks WHERE deleted_ns IS NULL AND merged_into IS NULL
-  AND (:status = '' OR status = :status) AND (:session_id = '' OR session_id = :session_id)
-  AND (:phase = '' OR phase = :phase) AND created_ns >= :since
+-- A branch for each index: with the filters in one, a status that few tasks have is looked for among all of them.
+SELECT * FROM tasks WHERE :status = '' AND :session_id = ''
+  AND deleted_ns IS NULL AND merged_into IS NULL AND (:phase = '' OR phase = :phase) AND created_ns >= :since
+UNION ALL
+SELECT * FROM tasks WHERE :status <> '' AND :session_id = '' AND status = :status
+  AND deleted_ns IS NULL AND merged_into IS NULL AND (:phase = '' OR phase = :phase) AND created_ns >= :since
+UNION ALL
+SELECT * FROM tasks WHERE :session_id <> '' AND session_id = :session_id AND (:status = '' OR status = :status)
+  AND deleted_ns IS NULL AND merged_into IS NULL AND (:phase = '' OR phase = :phase) AND created_ns >= :since
 ORDER BY created_ns DESC, task_id LIMIT :count
 
 -- name: get_session
