@@ -52,11 +52,13 @@ class Rewrites:
         file: Name of the file, as a short path or a template (see `Point.artifacts`).
         old: Path of the list of shas before, inside the file.
         new: Path of the list of shas after.
+        repository: Short path of the repository's folder; empty takes the current one.
     """
 
     file: str
     old: str
     new: str
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Point:
         values: Attributes by the short path of their value: names, states, counts; never content.
         carry: Parameter that takes a function to be called in another thread: it gets the span along.
         stamps: Parameter that takes a dict: it gets the trace id.
+        inside: The point is nothing outside a task: it neither joins nor begins one.
         fails: An event that says that the span around it failed.
         rewrites: Where the call says which commits became which.
     """
@@ -125,6 +128,7 @@ class Point:
     values: Mapping[str, str] = field(default_factory=dict)
     carry: str = ""
     stamps: str = ""
+    inside: bool = False
     fails: bool = False
     rewrites: Rewrites | None = None
 

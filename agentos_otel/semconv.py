@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 SCOPE_NAME: Final = "agentos_otel"
+INSTRUMENTATION: Final = "agentos"
+"""Our name as an instrumentation: of the entry point, and in `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`."""
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 # The two literals that the product promises. They break the naming guide (no prefix) on purpose: an engineer
@@ -31,6 +33,8 @@ AGENTOS_PATHS_RAISED: Final = "agentos.paths_raised"
 AGENTOS_ID_PREFIX: Final = "agentos.id."
 AGENTOS_ARGUMENT_PREFIX: Final = "agentos.argument."
 AGENTOS_RESULT: Final = "agentos.result"
+RETURNED_FAILURE: Final = "returned_failure"
+REPORTED_FAILURE: Final = "reported_failure"
 AGENTOS_CONTROL_FLOW_EVENT: Final = "agentos.control_flow"
 
 # Resource (semconv: resource/service, process, host).
@@ -121,6 +125,8 @@ ID_COLUMNS: Final = (
     "execution_request_id",
 )
 REF_HOST_TASK: Final = "host_task"
+HOST_METADATA_TRACE_ID: Final = "trace_id"
+"""Key of the trace id in metadata that a host keeps with its task."""
 
 # Stage names that move the phase of a task (design 3.1); other names are free and leave it alone.
 PHASES: Final = ("intent", "coordination", "dry_execution", "execution", "completed")

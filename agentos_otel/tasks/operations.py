@@ -172,6 +172,11 @@ def _update(tx: Transaction, op: Operation, live: bool) -> None:
     )
 
 
+def _take_session(tx: Transaction, op: Operation, live: bool) -> None:
+    _session(tx, {"session_id": op["session_id"], "at": op["at"]}, live)
+    tx.run("take_session", task_id=op["task_id"], session_id=op["session_id"], made_up=op["made_up"])
+
+
 def _delete(tx: Transaction, op: Operation, live: bool) -> None:
     tx.run("delete_task", task_id=op["task_id"], at=op["at"])
 
@@ -202,6 +207,7 @@ APPLY: Final[dict[str, Callable[[Transaction, Operation, bool], bool | None]]] =
     "commit": _commit,
     "rewrite": _rewrite,
     "update": _update,
+    "take_session": _take_session,
     "delete": _delete,
     "merge": _merge,
     "split": _split,

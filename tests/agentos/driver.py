@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import repairs
+import repairs  # type: ignore[import-not-found]  # it lies beside this script
 
 PACKAGE = next(name for name in ("octopusos", "agentos") if importlib.util.find_spec(name) is not None)
 MESSAGE = os.environ.get("DRIVER_MESSAGE", "Add a note\n\nWritten by the chain.")
@@ -66,7 +66,8 @@ class Chain:
 
     def session(self) -> str:
         """Return a session that is there: since v2.1.0 one that the host makes itself breaks its own foreign key."""
-        return repairs.new_session(self.database())
+        made: str = repairs.new_session(self.database())
+        return made
 
     def freeze(self, task_id: str) -> None:
         connection = sqlite3.connect(self.database(), timeout=10)
@@ -175,7 +176,11 @@ class Chain:
 
     def runner_thread(self) -> None:
         """Launch a draft in the host's background thread."""
-        draft = host("core.task.service").TaskService().create_draft_task("In a thread", self.session(), created_by="driver")
+        draft = (
+            host("core.task.service")
+            .TaskService()
+            .create_draft_task("In a thread", self.session(), created_by="driver")
+        )
         self.freeze(draft.task_id)
         launcher = host("core.runner.launcher").TaskLauncher(repo_path=self.repo)
         launched = launcher.launch_task(draft.task_id, actor="driver")
@@ -209,7 +214,9 @@ class Chain:
         message = [{"role": "user", "content": "hello"}]
         done["chat"] = outcome(lambda: chat.generate(message))
         done["stream"] = outcome(lambda: "".join(map(str, chat.generate_stream(message))))
-        done["tool"] = outcome(lambda: host("core.infra.tool_executor").ToolExecutor.execute_command(["true"], self.repo))
+        done["tool"] = outcome(
+            lambda: host("core.infra.tool_executor").ToolExecutor.execute_command(["true"], self.repo)
+        )
         if has("ext.tools.claude_cli_adapter"):
             task = host("ext.tools.types").ToolTask(task_id, "Say hello", str(self.repo))
             for name, module, arguments in ADAPTERS:
@@ -271,7 +278,7 @@ def outcome(call: Any) -> Any:
     """Return what a call returned, or the exception as text: the defects of a version are part of its profile."""
     try:
         return call()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any of them
         return f"{type(error).__name__}: {error}"
 
 

@@ -16,7 +16,7 @@ ANSWER = {
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         message = {"role": "assistant", "content": json.dumps(ANSWER)}
         head: dict[str, Any] = {"id": "chatcmpl-1", "created": 1, "model": request["model"]}

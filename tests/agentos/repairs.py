@@ -3,7 +3,7 @@
 | repair | versions | what stops without it |
 |---|---|---|
 | `intent_audit` | all | `IntentBuilder.build_intent` gives `_build_audit` one argument too many: TypeError |
-| `lenient_migrations` | v0.3.1, v2.1.0, v3.0.0 | a fresh `init_db` fails at v26 (usage examples taken for a migration), v31 |
+| `lenient_migrations` | v0.3.1 to v3.0.0 | a fresh `init_db` fails at v26 (examples taken for a migration) or v31 |
 | `drop_broken_triggers` | v2.1.0, v3.0.0 | triggers on `tasks` name a column that a migration has renamed |
 | `new_session` | v2.1.0, v3.0.0 | a task without a session breaks the foreign key of its own row |
 | `missing_tools` | v0.1.0 | `apply_diff_or_raise` imports `ext.tools`, which the tag does not hold |
