@@ -206,6 +206,7 @@ class _Parser:
             values=row.get("values", {}),
             carry=row.get("carry", ""),
             stamps=row.get("stamps", ""),
+            inside=row.get("inside", False),
             fails=row.get("fails", False),
             rewrites=self._rewrites(number, row.get("rewrites")),
         )
