@@ -43,7 +43,7 @@ class Noted:
         if span.generation != span.runtime.generation:
             return
         values = {**self.arguments, "result": result}
-        shown = {**point.attributes, **recording.values(point, values)}
+        shown = {**point.attributes, **recording.values(point, values), semconv.CODE_FUNCTION_NAME: self.plan.function}
         failure = recording.failure(point, values) if error is None else None
         if error is not None:
             shown[semconv.ERROR_TYPE] = qualified_name(type(error))

@@ -12,7 +12,7 @@ from tests.agentos.fake_model import put_claude
 from tests.agentos.hosts import HERE, Host
 
 STEPS = ("init", "intent", "coordinate", "answers", "dry_run", "execute", "denied", "pipeline", "runner_thread",
-         "runner_child", "agents", "schedule")  # fmt: skip
+         "runner_child", "agents", "schedule", "rest")  # fmt: skip
 TRACED = ("-m", "agentos_otel.auto")
 
 
@@ -39,6 +39,7 @@ class Chain:
             "PYTHONWARNINGS": "ignore",
             "OPENAI_API_KEY": "none",
             "OPENAI_BASE_URL": model_url,
+            "ANTHROPIC_BASE_URL": model_url,
             "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "AGENTOS_OTEL_STATE_DIR": str(self.state),
@@ -60,9 +61,12 @@ class Chain:
     def run(self, command: Sequence[str], **environ: str) -> str:
         """Run a command in the folder; its output, or an error with what it said."""
         both = {**self.environ, **environ}
-        done = subprocess.run(command, cwd=self.folder, env=both, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=both, capture_output=True, text=True, timeout=300, check=False
+        )
         if done.returncode != 0:
-            raise AssertionError(f"{command[-2:]} exited {done.returncode}:\n{done.stdout[-500:]}\n{done.stderr[-3000:]}")
+            said = f"{done.stdout[-500:]}\n{done.stderr[-3000:]}"
+            raise AssertionError(f"{command[-2:]} exited {done.returncode}:\n{said}")
         return done.stdout
 
     def cli(self, *arguments: str) -> str:

@@ -41,8 +41,7 @@ def differences(real: Profile, ours: Profile) -> list[str]:
     lines = []
     for point in sorted(real.keys() | ours.keys()):
         for who, here, there in (("only real", real, ours), ("only stand-in", ours, real)):
-            for said in sorted(here.get(point, set()) - there.get(point, set())):
-                lines.append(f"{who}: {point}: {said}")
+            lines += [f"{who}: {point}: {said}" for said in sorted(here.get(point, set()) - there.get(point, set()))]
     return lines
 
 

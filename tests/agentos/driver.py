@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Chain:
         repairs.lenient_migrations(PACKAGE)
         host("store").init_db()
         repairs.drop_broken_triggers(self.database())
+        repairs.missing_column(self.database())
         identity = ["-c", "user.name=Driver", "-c", "user.email=driver@example.org"]
         subprocess.run(["git", "init", "-q", "-b", "main", self.repo], check=True)
         (self.repo / "docs").mkdir()
@@ -143,7 +145,7 @@ class Chain:
         dry = self.read("dry.json")
         task_id = self.new_task("Update the guide")
         operations = [
-            {"action": "write_file", "params": {"path": "docs/b.md", "content": "two\n"}},
+            {"action": "write_file", "params": {"path": "docs/b.md", "content": f"{os.urandom(4).hex()}\n"}},
             {"action": "git_commit", "params": {"message": MESSAGE}},
         ]
         request = {
@@ -214,9 +216,6 @@ class Chain:
         message = [{"role": "user", "content": "hello"}]
         done["chat"] = outcome(lambda: chat.generate(message))
         done["stream"] = outcome(lambda: "".join(map(str, chat.generate_stream(message))))
-        done["tool"] = outcome(
-            lambda: host("core.infra.tool_executor").ToolExecutor.execute_command(["true"], self.repo)
-        )
         if has("ext.tools.claude_cli_adapter"):
             task = host("ext.tools.types").ToolTask(task_id, "Say hello", str(self.repo))
             for name, module, arguments in ADAPTERS:
@@ -234,10 +233,52 @@ class Chain:
             "sequential": outcome(lambda: scheduler.schedule_sequential(tasks, lambda task: True)),
             "parallel": outcome(lambda: scheduler.schedule_parallel(tasks, lambda task: True, max_workers=2)),
         }
+        self.write("schedule.json", done)
+
+    def rest(self) -> None:
+        """Call what no chain of the published versions calls, inside a task that a scheduler runs."""
+        done: dict[str, Any] = {}
+
+        def work(task: dict[str, Any]) -> bool:
+            done.update({name: outcome(call) for name, call in self.uncalled().items()})
+            return True
+
+        scheduler = host("core.scheduler.scheduler").Scheduler()
+        scheduler.schedule_sequential([{"task_id": "scheduled_task_1"}], work)
+        tasks = [{"task_id": "scheduled_task_1"}]
+        done["mixed"] = outcome(lambda: scheduler.schedule_mixed(tasks, lambda task: True))
+        done["cron"] = outcome(lambda: scheduler.schedule_cron(None, lambda task: True))
+        self.write("rest.json", done)
+
+    def uncalled(self) -> dict[str, Callable[[], Any]]:
+        """Return the calls by name; each may fail in its own way, which is part of the version's profile."""
+        head = subprocess.run(["git", "-C", self.repo, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        point = {"type": "worktree", "commit_hash": head.stdout.strip(), "worktree_path": str(self.repo)}
+        message = [{"role": "user", "content": "hello"}]
+        ollama = host("core.chat.adapters").OllamaChatAdapter(model="fake-model", base_url="http://127.0.0.1:9")
+        suggester = host("core.answers.llm_suggester").LLMSuggester("anthropic", model="fake-model", api_key="none")
+        engine = host("core.executor.async_engine").AsyncExecutorEngine(self.repo, self.folder / "out")
+        request = {"execution_request_id": "exec_req_async", "allowed_operations": []}
+        pack = {"pack_id": "qpack_rest", "policy_constraints": {}}
+        calls = {
+            "command": lambda: host("core.infra.tool_executor").ToolExecutor.execute_command(["true"], self.repo),
+            "rollback": lambda: host("core.executor.rollback").RollbackManager(self.repo).rollback_to(point, False),
+            "async": lambda: asyncio.run(engine.execute(request, {})),
+            "anthropic": lambda: suggester.suggest_answers({}, pack),
+            "ollama": lambda: ollama.generate(message),
+            "ollama_stream": lambda: list(ollama.generate_stream(message)),
+        }
+        if has("cli.coordinate"):
+            calls["write"] = lambda: host("cli.coordinate")._write_json(self.folder / "tape.json", {"steps": []})
         if has("router.router"):
             router = host("router.router").Router()
-            done["route"] = outcome(lambda: type(asyncio.run(router.route("scheduled_task_1", {}))).__name__)
-        self.write("schedule.json", done)
+            calls["route"] = lambda: asyncio.run(router.route("scheduled_task_1", {}))
+            calls["verify"] = lambda: asyncio.run(router.verify_or_reroute("scheduled_task_1", None))
+        if has("core.review.pack_generator"):
+            calls["review"] = lambda: host("core.review.pack_generator").ReviewPackGenerator().generate(1)
+        if has("core.chat.engine"):
+            calls["message"] = lambda: host("core.chat.engine").ChatEngine().send_message("no_such_session", "hello")
+        return calls
 
 
 ADAPTERS = [
@@ -247,7 +288,7 @@ ADAPTERS = [
     ("LlamaCppAdapter", "llamacpp_adapter", ()),
 ]
 STEPS = ["init", "intent", "coordinate", "answers", "dry_run", "execute", "denied", "pipeline", "runner_thread",
-         "runner_child", "agents", "schedule"]  # fmt: skip
+         "runner_child", "agents", "schedule", "rest"]  # fmt: skip
 POLICY = {
     "policy_id": "driver", "schema_version": "0.11.1", "allowed_git_operations": ["git_add", "git_commit"],
     "allowlist": {"file_operations": ["write_file", "update_file", "mkdir"], "paths": ["docs/**", "docs/*"],

@@ -1,8 +1,8 @@
 """Records how the points of AgentOS's map look and behave in the host on `sys.path`: for comparing two hosts.
 
-`python record_profile.py OUT STEP FOLDER` runs a step of the driver and appends a line of JSON for each call at a point:
-the shape of what it returned, or the type of its exception. The step `signatures` writes one line for each point: its
-kind and parameters, or that this version lacks it.
+`python record_profile.py OUT STEP FOLDER` runs a step of the driver and appends a line of JSON for each call at a
+point: the shape of what it returned, or the type of its exception. The step `signatures` writes one line for each
+point: its kind and parameters, or that this version lacks it.
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ def signatures() -> None:
         for check in ("iscoroutinefunction", "isgeneratorfunction"):
             kind += f" {check[2:-8]}" if getattr(inspect, check)(found) else ""
         parameters = [
-            f"{item.kind.name.lower()} {item.name}"
-            + ("" if item.default is item.empty else f" = {item.default!r}")
+            f"{item.kind.name.lower()} {item.name}" + ("" if item.default is item.empty else f" = {item.default!r}")
             for item in inspect.signature(found).parameters.values()
         ]
         write(name, kind=kind, parameters=parameters)

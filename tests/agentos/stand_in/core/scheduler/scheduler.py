@@ -12,10 +12,11 @@ class Scheduler:
             return self._summary(tasks, list(pool.map(execute_fn, tasks)))
 
     def schedule_mixed(self, tasks, execute_fn, max_workers=4):
-        return self.schedule_parallel(tasks, execute_fn, max_workers)
+        return {"total_tasks": len(tasks), "completed": 0, "failed": 0, "blocked": 0, "queued": 0, "task_results": {}}
 
     def schedule_cron(self, cron_tasks, execute_fn, check_interval=60):
-        raise NotImplementedError("loops for ever")
+        for task in cron_tasks:
+            execute_fn(task)
 
     def _summary(self, tasks, done):
         return {"total_tasks": len(tasks), "completed": sum(done), "failed": len(done) - sum(done), "skipped": 0,
