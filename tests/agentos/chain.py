@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from agentos_otel import bootstrap
+from agentos_otel.query.document import document
+from agentos_otel.query.workspace import Workspace
+from agentos_otel.settings import Settings
 from tests.agentos.fake_model import put_claude
 from tests.agentos.hosts import HERE, Host
 
@@ -69,9 +74,30 @@ class Chain:
             raise AssertionError(f"{command[-2:]} exited {done.returncode}:\n{said}")
         return done.stdout
 
-    def cli(self, *arguments: str) -> str:
-        """Run a command of ours on what the chain left."""
-        return self.run([sys.executable, "-m", "agentos_otel", *arguments], PYTHONPATH="")
+    def workspace(self) -> Workspace:
+        """Open what the chain left, brought up to date; in this process, since a command takes a second to start."""
+        space = bootstrap.open_workspace(Settings(self.state, f"sqlite:///{self.state / 'tasks.db'}"))
+        space.refresh()
+        return space
+
+    def task_of(self, identifier: str) -> str:
+        """Return the one task that an id leads to."""
+        with closing(self.workspace()) as space:
+            found = {hit["task_id"] for hit in space.find(identifier)}
+        assert len(found) == 1, f"{identifier} leads to {sorted(found)}"
+        return str(found.pop())
+
+    def document(self, identifier: str) -> dict[str, Any]:
+        """Return the document of the one task that an id leads to."""
+        task_id = self.task_of(identifier)
+        with closing(self.workspace()) as space:
+            return document(space, task_id)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return the documents of all tasks."""
+        with closing(self.workspace()) as space:
+            rows = space.store.rows("list_tasks", status="", session_id="", phase="", since=0, count=1000)
+            return [document(space, row["task_id"]) for row in rows]
 
     @property
     def steps(self) -> tuple[str, ...]:

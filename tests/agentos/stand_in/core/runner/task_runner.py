@@ -5,6 +5,7 @@ import os
 import time
 
 from ...router.router import Router
+from ...store import get_writer
 from ..mode.pipeline_runner import ModePipelineRunner
 from ..task import TaskManager
 from .._version_gate import VERSION
@@ -24,6 +25,7 @@ class TaskRunner:
             return
         run_id = f"runner_{task_id}_{os.getpid()}_{int(time.time() * 1000)}"
         self.task_manager.add_lineage(task_id=task_id, kind="runner_spawn", ref_id=run_id, phase="execution")
+        self._emit("runner_spawn", task_id)
         for _ in range(max_iterations):
             task = self.task_manager.get_task(task_id)
             if task.status in ("succeeded", "failed", "canceled", "blocked"):
@@ -33,6 +35,15 @@ class TaskRunner:
                 break
             self.task_manager.update_task_status(task_id, status)
         self.task_manager.add_lineage(task_id=task_id, kind="runner_exit", ref_id=run_id, phase="execution")
+
+    def _emit(self, event_type, task_id):
+        """Tell the web interface; v0.3.0 has no table for it, and only logs that."""
+        if VERSION != (0, 3, 0):
+            return
+        try:
+            get_writer().submit(lambda connection: connection.execute("INSERT INTO task_events VALUES (1)"))
+        except Exception as error:
+            logger.error("Failed to emit event: %s", error)
 
     def _execute_stage(self, task):
         self.task_manager.add_audit(task.task_id, f"stage_{task.status}")
