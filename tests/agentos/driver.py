@@ -268,6 +268,10 @@ class Chain:
             "ollama": lambda: ollama.generate(message),
             "ollama_stream": lambda: list(ollama.generate_stream(message)),
         }
+        calls["mode"] = lambda: host("core.mode.mode_selector").ModeSelector().select_mode("Update").primary_mode
+        if has("core.task.service"):
+            drafts = host("core.task.service").TaskService()
+            calls["draft"] = lambda: drafts.create_draft_task("Inside a task", self.session()).title
         if has("cli.coordinate"):
             calls["write"] = lambda: host("cli.coordinate")._write_json(self.folder / "tape.json", {"steps": []})
         if has("router.router"):
