@@ -215,10 +215,8 @@ def _by_id(
             inherited = _from_environment(runtime)
             if inherited is not None and reserved is None:
                 return ()
-            taken = reserved is not None and _take(runtime)
-            drawn = reserved if taken else _draw(runtime, name, session, context, free_key)
-            assert drawn is not None  # noqa: S101 - for the type checker
-            attempt = drawn
+            taken = reserved if reserved is not None and _take(runtime) else None
+            attempt = taken or _draw(runtime, name, session, context, free_key)
             attempt.root_name = name
             attempt.owned = point.kind != "stage"
             winner = _born_elsewhere(runtime, attempt, joins)
