@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 import threading
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 CLI_WAIT = 10.0
 """Seconds that a command waits for the task store; the traced program waits `SQL_WAIT`."""
+
+POINTS = "points"
+"""Folder under the state directory: which points the last process of each host could not wrap."""
 
 _lock = threading.RLock()
 _activated = False
@@ -260,6 +264,32 @@ def _apply_map(settings: Settings, point_map: PointMap) -> None:
         install(HostTables(tuple(_host_tables), _known_traces, write=settings.host_tables))
 
 
+def _note_points(state_dir: Path) -> None:
+    """Leave for `doctor` which points of this process's hosts were missing, or wrapped too late for some callers."""
+    imports = sys.modules.get("agentos_otel.instrumentation.imports")
+    if imports is None:
+        return
+    by_package: dict[str, dict[str, str]] = {}
+    for target, state in imports.report().items():
+        if state in ("missing", "late"):
+            by_package.setdefault(target.partition(".")[0].partition(":")[0], {})[target] = state
+    for package, found in by_package.items():
+        path = state_dir / POINTS / f"{package}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def points_seen(state_dir: Path) -> dict[str, str]:
+    """Return the points that the last process of each host missed or wrapped late: target and state."""
+    found: dict[str, str] = {}
+    for path in sorted((state_dir / POINTS).glob("*.json")):
+        try:
+            found.update(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def _known_traces() -> list[tuple[str, str]]:
     """Return what our store knows as (host task id, trace id)."""
     runtime = runtimes.installed()
@@ -312,6 +342,7 @@ def shutdown() -> None:
     runtime = runtimes.installed()
     if runtime is None:
         return
+    guard.guarded("noting points", _note_points, runtime.options.state_dir)
     guard.guarded("leaving a task", joining.leave_inherited, runtime)
     guard.guarded("storing tasks", runtime.flush)
     if host_tasks.table is not None:

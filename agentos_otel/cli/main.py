@@ -27,6 +27,7 @@ _COMMANDS = {
     "session": ("sessions", "session"),
     "find": ("find", "find"),
     "doctor": ("doctor", "doctor"),
+    "map": ("maps", "map_"),
     "prune": ("prune", "prune"),
 }
 

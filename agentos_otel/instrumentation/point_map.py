@@ -95,6 +95,11 @@ def parse_table(table: Any, text: str, source: str, below: Key) -> PointMap:
     return _Parser(text, source, below).map(table)
 
 
+def places(path: str) -> list[str]:
+    """Return the short paths in the name of a file: those in braces, or the path itself."""
+    return _PLACE.findall(path) if "{" in path else [path]
+
+
 class _Parser:
     def __init__(self, text: str, source: str, below: Key = ()) -> None:
         self._text = text

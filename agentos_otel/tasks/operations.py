@@ -157,6 +157,8 @@ def _commit(tx: Transaction, op: Operation, live: bool) -> None:
 def _rewrite(tx: Transaction, op: Operation, live: bool) -> None:
     if tx.run("rewrite_commit", task_id=op["task_id"], sha=op["sha"], new_sha=op["new_sha"]):
         _commit(tx, {**op, "sha": op["new_sha"]}, live)
+        # A hook's time has whole seconds: the commit that was replaced may look like the later one.
+        tx.run("follow_rewrite", task_id=op["task_id"], sha=op["sha"], new_sha=op["new_sha"])
 
 
 def _update(tx: Transaction, op: Operation, live: bool) -> None:

@@ -116,6 +116,9 @@ ON CONFLICT (task_id, sha) DO NOTHING
 -- name: rewrite_commit
 UPDATE task_commits SET rewritten_to = :new_sha WHERE sha = :sha AND task_id = :task_id
 
+-- name: follow_rewrite
+UPDATE tasks SET commit_hash = :new_sha WHERE task_id = :task_id AND commit_hash = :sha
+
 -- name: set_commit_hash
 UPDATE tasks SET commit_hash = :sha, updated_ns = CASE WHEN updated_ns < :at THEN :at ELSE updated_ns END
 WHERE task_id = :task_id
