@@ -25,6 +25,30 @@ def activate() -> None:
         guard.failed("activation", error)
 
 
+class Instrumentor:
+    """The entry point `opentelemetry_instrumentor`, by which `opentelemetry-instrument` activates us.
+
+    Not a subclass of its `BaseInstrumentor`: that is in a package which nothing else here needs, and what loads the
+    entry point calls these three methods alone.
+    """
+
+    def instrument(self, **options: object) -> None:
+        """Activate tracing; the options are those of other instrumentations."""
+        activate()
+
+    def uninstrument(self, **options: object) -> None:
+        """Do nothing: what a module has taken of another cannot be given back."""
+
+    def instrumentation_dependencies(self) -> tuple[str, ...]:
+        """Return no requirements: the hosts are looked for when they are imported."""
+        return ()
+
+
+def activate_by_hook(module: object) -> None:
+    """Activate tracing; called by wrapt for `AUTOWRAPT_BOOTSTRAP=agentos_otel`, once site is imported."""
+    activate()
+
+
 def main(arguments: list[str]) -> None:
     """Run a module or script with tracing active, as `python` itself would."""
     from agentos_otel.instrumentation import imports

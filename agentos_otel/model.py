@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-PointKind: TypeAlias = Literal["task", "stage", "agent", "tool", "commit"]
-POINT_KINDS: Final = ("task", "stage", "agent", "tool", "commit")
+PointKind: TypeAlias = Literal["task", "stage", "agent", "tool", "llm", "commit", "event"]
+POINT_KINDS: Final = ("task", "stage", "agent", "tool", "llm", "commit", "event")
 
 Role: TypeAlias = Literal["produced", "consumed", "born"]
 
@@ -35,10 +35,53 @@ class IdPath:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A returned value that means failure: the value at `path` equals one of `values`."""
+    """A returned value that means failure: the value at `path` equals one of `values`.
+
+    A text that ends in `*` stands for every text that begins so; an empty tuple for every empty collection or text.
+    """
 
     path: str
     values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """Where a call leaves which commits became which: two lists of one JSON file, item by item.
+
+    Attributes:
+        file: Name of the file, as a short path or a template (see `Point.artifacts`).
+        old: Path of the list of shas before, inside the file.
+        new: Path of the list of shas after.
+        repository: Short path of the repository's folder; empty takes the current one.
+    """
+
+    file: str
+    old: str
+    new: str
+    repository: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTasks:
+    """The host's own table of tasks: where it is, and the names of its columns; an empty name is not there.
+
+    Attributes:
+        database: Functions of the host, as `module:QualName`, that give the SQLite file; the first loaded one is asked.
+        table: Name of the table.
+        key: Column of the host's task id.
+        session: Column of the session.
+        status: Column of the status.
+        trace: Column that the trace id is written to; it is added where it is missing.
+        ended: The host's final statuses, each with what it means: completed, failed or cancelled.
+    """
+
+    database: tuple[str, ...]
+    table: str
+    key: str
+    session: str = ""
+    status: str = ""
+    trace: str = ""
+    ended: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +89,7 @@ class Point:
     """One place of a host that becomes a span: what `@stage` and its siblings, and a row of a map, both describe.
 
     Attributes:
-        kind: task, stage, agent, tool or commit.
+        kind: task, stage, agent, tool, llm or commit; event becomes no span but an event of the one around it.
         name: Name in the span name (`stage NAME`); empty takes the function's own name.
         name_from: Short path whose value names the span; wins over `name` when it gives a string.
         ids: Ids to read from arguments and result.
@@ -54,11 +97,18 @@ class Point:
         ends: A call that succeeds ends the task (for tasks that were born at a stage and have no owner).
         new: A task inside a task is another task, linked, not a span of it.
         session: Short path of the session id that the host gives, or empty.
-        task: Short path of the host's own task id, or empty.
-        artifacts: Short paths of file names to record.
+        task: Short path of the host's own task id, or empty; it adopts, and at a birth it is the key.
+        artifacts: Short paths of file names to record, or templates with short paths: `{self.dir}/{request.id}/*.json`.
         failed: Returned values that mean failure.
         control_flow: Exceptions, as `module:QualName`, that are not failures.
         capture: Record arguments and result (private by default).
+        attributes: Attributes of every span of this point.
+        values: Attributes by the short path of their value: names, states, counts; never content.
+        carry: Parameter that takes a function to be called in another thread: it gets the span along.
+        stamps: Parameter that takes a dict: it gets the trace id.
+        inside: The point is nothing outside a task: it neither joins nor begins one.
+        fails: An event that says that the span around it failed.
+        rewrites: Where the call says which commits became which.
     """
 
     kind: PointKind
@@ -75,6 +125,12 @@ class Point:
     control_flow: tuple[str, ...] = ()
     capture: bool | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    carry: str = ""
+    stamps: str = ""
+    inside: bool = False
+    fails: bool = False
+    rewrites: Rewrites | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 SCOPE_NAME: Final = "agentos_otel"
+INSTRUMENTATION: Final = "agentos"
+"""Our name as an instrumentation: of the entry point, and in `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`."""
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 # The two literals that the product promises. They break the naming guide (no prefix) on purpose: an engineer
@@ -27,9 +29,12 @@ AGENTOS_ABANDONED: Final = "agentos.abandoned"
 AGENTOS_RESERVED: Final = "agentos.reserved"
 AGENTOS_LATE: Final = "agentos.late"
 AGENTOS_CUT: Final = "agentos.cut"
+AGENTOS_PATHS_RAISED: Final = "agentos.paths_raised"
 AGENTOS_ID_PREFIX: Final = "agentos.id."
 AGENTOS_ARGUMENT_PREFIX: Final = "agentos.argument."
 AGENTOS_RESULT: Final = "agentos.result"
+RETURNED_FAILURE: Final = "returned_failure"
+REPORTED_FAILURE: Final = "reported_failure"
 AGENTOS_CONTROL_FLOW_EVENT: Final = "agentos.control_flow"
 
 # Resource (semconv: resource/service, process, host).
@@ -45,10 +50,12 @@ GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
 GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 GEN_AI_WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
 GEN_AI_CONVERSATION_ID: Final = "gen_ai.conversation.id"
 OPERATION_INVOKE_AGENT: Final = "invoke_agent"
 OPERATION_INVOKE_WORKFLOW: Final = "invoke_workflow"
 OPERATION_EXECUTE_TOOL: Final = "execute_tool"
+OPERATION_CHAT: Final = "chat"
 
 # General.
 ERROR_TYPE: Final = "error.type"
@@ -68,6 +75,7 @@ SPAN_NAME_PREFIX: Final = {
     "stage": "stage ",
     "agent": "invoke_agent ",
     "tool": "execute_tool ",
+    "llm": "chat ",
     "commit": "commit",
 }
 COMMIT_SPAN: Final = "commit"
@@ -96,6 +104,7 @@ ENV_CAPTURE: Final = "AGENTOS_OTEL_CAPTURE"
 ENV_IDLE_DAYS: Final = "AGENTOS_OTEL_IDLE_DAYS"
 ENV_PARENT: Final = "AGENTOS_OTEL_PARENT"
 ENV_DISABLED: Final = "AGENTOS_OTEL_DISABLED"
+ENV_HOST_TABLES: Final = "AGENTOS_OTEL_HOST_TABLES"
 ENV_TRAILERS: Final = "AGENTOS_OTEL_TRAILERS"
 ENV_MAX_RUN_SIZE: Final = "AGENTOS_OTEL_MAX_RUN_SIZE"
 ENV_MAX_SIZE: Final = "AGENTOS_OTEL_MAX_SIZE"
@@ -103,6 +112,7 @@ ENV_MAX_AGE: Final = "AGENTOS_OTEL_MAX_AGE"
 ENV_KEEP: Final = "AGENTOS_OTEL_KEEP"
 W3C_TRACEPARENT: Final = "TRACEPARENT"
 OTEL_SDK_DISABLED: Final = "OTEL_SDK_DISABLED"
+OTEL_DISABLED_INSTRUMENTATIONS: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 OTEL_SERVICE_NAME: Final = "OTEL_SERVICE_NAME"
 OTEL_TRACES_SAMPLER: Final = "OTEL_TRACES_SAMPLER"
 OTEL_TRACES_SAMPLER_ARG: Final = "OTEL_TRACES_SAMPLER_ARG"
@@ -120,6 +130,8 @@ ID_COLUMNS: Final = (
     "execution_request_id",
 )
 REF_HOST_TASK: Final = "host_task"
+HOST_METADATA_TRACE_ID: Final = "trace_id"
+"""Key of the trace id in metadata that a host keeps with its task."""
 
 # Stage names that move the phase of a task (design 3.1); other names are free and leave it alone.
 PHASES: Final = ("intent", "coordination", "dry_execution", "execution", "completed")

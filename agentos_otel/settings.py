@@ -42,6 +42,8 @@ class Settings:
             `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`).
         maps: Files with maps of points (`AGENTOS_OTEL_MAP`, separated by `:`).
         session_id: Session of tasks that get none from the host (`AGENTOS_OTEL_SESSION_ID`).
+        host_tables: Write trace ids into the host's own table of tasks (`AGENTOS_OTEL_HOST_TABLES`).
+        instrumented: Maps are applied (off by `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=agentos`).
         trailers: Write ids into commit messages (`AGENTOS_OTEL_TRAILERS`).
         sampler: `OTEL_TRACES_SAMPLER`.
         sampler_ratio: `OTEL_TRACES_SAMPLER_ARG`, 0 to 1.
@@ -63,6 +65,8 @@ class Settings:
     capture: bool = False
     maps: tuple[Path, ...] = ()
     session_id: str = ""
+    host_tables: bool = True
+    instrumented: bool = True
     trailers: bool = True
     sampler: str = "parentbased_always_on"
     sampler_ratio: float = 1.0
@@ -112,6 +116,10 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bo
     if value in _FALSE:
         return default if value == "" else False
     raise ConfigurationError(f"{name}={environ[name]!r} is neither true nor false: set it to true or false")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _capture(environ: Mapping[str, str]) -> bool:
@@ -220,6 +228,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         capture=_capture(environ),
         maps=tuple(Path(path) for path in environ.get(semconv.ENV_MAP, "").split(os.pathsep) if path),
         session_id=environ.get(semconv.ENV_SESSION_ID, ""),
+        host_tables=_flag(environ, semconv.ENV_HOST_TABLES, default=True),
+        instrumented=semconv.INSTRUMENTATION not in _names(environ.get(semconv.OTEL_DISABLED_INSTRUMENTATIONS, "")),
         trailers=_flag(environ, semconv.ENV_TRAILERS, default=True),
         sampler=sampler,
         sampler_ratio=_ratio(environ, semconv.OTEL_TRACES_SAMPLER_ARG),

@@ -28,6 +28,7 @@ _COMMANDS = {
     "find": ("find", "find"),
     "forward": ("forward", "forward"),
     "doctor": ("doctor", "doctor"),
+    "map": ("maps", "map_"),
     "prune": ("prune", "prune"),
 }
 

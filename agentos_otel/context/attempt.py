@@ -31,6 +31,7 @@ class Attempt:
         identity: Trace id of every span, encoded.
         state: Status and phase that this process has told last.
         depth: Points of this process that are open in this attempt.
+        host_task_id: The host's own id of the task, once it is known here.
         task_file: File that commit hooks of children read; empty when none was written.
     """
 
@@ -39,6 +40,7 @@ class Attempt:
         "depth",
         "ended",
         "generation",
+        "host_task_id",
         "identity",
         "late",
         "links",
@@ -94,3 +96,4 @@ class Attempt:
         self.generation = -1
         self.ended = False
         self.task_file = ""
+        self.host_task_id = ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +12,12 @@ from opentelemetry.trace import get_current_span
 
 from agentos_otel import guard, semconv
 from agentos_otel.context.current import current_attempt
+from agentos_otel.context.namespace import namespace_of
 from agentos_otel.correlation.commit_file import CommitLine, read_commit_lines
 from agentos_otel.correlation.trailers import Identity, stamp
 from agentos_otel.model import Point
 from agentos_otel.tracing import entered as calls
-from agentos_otel.tracing import points
+from agentos_otel.tracing import paths, points
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.carriers import commits_path
 from agentos_otel.tracing.plan import Plan
@@ -22,6 +25,8 @@ from agentos_otel.tracing.span import Span, now_ns
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from agentos_otel.model import Rewrites
 
 _COMMIT = Plan(Point("commit"), "commit")
 _offsets: dict[Path, int] = {}
@@ -57,9 +62,41 @@ def take_in(span: Span) -> None:
         span.runtime.state([operation_of(line) for line in lines])
 
 
+def map_commits(span: Span, rewrites: Rewrites, values: Mapping[str, Any]) -> None:
+    """Journal which commits of the task became which, as a file of the host's says: patches applied elsewhere."""
+    folder = paths.resolve(rewrites.repository, values) if rewrites.repository else Path.cwd()
+    repository = namespace_of(Path(folder)) if isinstance(folder, (str, Path)) else ""
+    for name in paths.files_at(rewrites.file, values):
+        try:
+            found = {"file": json.loads(Path(name).read_bytes())}
+        except (OSError, ValueError):
+            continue  # the call made none, or says it in another form: there is nothing to map
+        both = [paths.resolve(f"file.{path}", found) for path in (rewrites.old, rewrites.new)]
+        pairs = zip(*both, strict=False) if all(isinstance(shas, list) for shas in both) else ()
+        for old, new in pairs:
+            if isinstance(old, str) and isinstance(new, str) and old != new:
+                span.runtime.state([_rewrite(span, repository, old, new)])
+                span.note(semconv.VCS_HEAD_REVISION, new)
+
+
+def _rewrite(span: Span, repository: str, old: str, new: str) -> dict[str, Any]:
+    return {
+        "op": "rewrite",
+        "task_id": span.attempt.task_id,
+        "sha": old,
+        "new_sha": new,
+        "repository": repository,
+        "branch": None,
+        "trace_id": span.attempt.trace_hex,
+        "span_id": span.span_id.hex(),
+        "at": now_ns(),
+    }
+
+
 def install() -> None:
     """Read what children's hooks leave, and stamp GitPython's commits; idempotent."""
     calls.commit_reader = take_in
+    calls.commit_mapper = map_commits
     if "git.index.base" in sys.modules:
         _wrap_gitpython(sys.modules["git.index.base"])
         return

@@ -79,6 +79,13 @@ def aliases(module: ModuleType, mapped: MappedPoint) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def locate(module: ModuleType, qualname: str) -> Callable[..., Any] | None:
+    """Return the plain function that a target names, out of its descriptor, or None where there is none."""
+    _, _, raw = _find(module, qualname)
+    function: Callable[..., Any] | None = _function(raw)
+    return function if _is_function(function) else None
+
+
 def _find(module: ModuleType, qualname: str) -> tuple[Any, str, Any]:
     """Return holder, name and raw attribute of a target; holder None where there is none.
 

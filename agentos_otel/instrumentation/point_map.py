@@ -5,34 +5,34 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn
 
 from agentos_otel.errors import ConfigurationError
-from agentos_otel.model import POINT_KINDS, Failure, IdPath, Point
+from agentos_otel.instrumentation.key_lines import Key, KeyLines
+from agentos_otel.model import ENDED_STATUSES, POINT_KINDS, Failure, HostTasks, IdPath, Point, Rewrites
 
 _NAME: Final = r"[^\W\d]\w*"
 _DOTTED: Final = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 _TARGET: Final = re.compile(rf"(\.?{_DOTTED.pattern}):({_DOTTED.pattern})")
-_PATH: Final = re.compile(rf"{_NAME}(?:\.\w+)*")
+_PATH: Final = re.compile(rf"{_NAME}(?:\.(?:\w+|\*))*")
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
+_SQL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _SCALARS: Final = (str, int, float, bool)
-_TOKEN: Final = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}|' r"'''.*?'{3,5}|" r'"(?:\\.|[^"\\])*"|' r"'[^']*'|#[^\n]*|[\w-]+|[^\s]|\n", re.DOTALL
-)
-_TOP: Final = ("name", "packages", "point")
+_TOP: Final = ("name", "packages", "host_tasks", "point")
 _USES: Final = ("produces", "consumes", "joins")
 _KEYS: Final[dict[str, type]] = {
     "target": str, "kind": str, "name": str, "name_from": str, "begins": bool, "ends": bool, "new": bool,
     "produces": dict, "consumes": dict, "joins": dict, "session": str, "task": str, "artifacts": list,
-    "failed": dict, "control_flow": list, "capture": bool, "attributes": dict,
+    "failed": dict, "control_flow": list, "capture": bool, "attributes": dict, "values": dict, "carry": str,
+    "stamps": str, "fails": bool, "inside": bool, "rewrites": dict,
+}  # fmt: skip
+_HOST_TASKS: Final[dict[str, type]] = {
+    "database": list, "table": str, "key": str, "session": str, "status": str, "trace": str, "ended": dict,
 }  # fmt: skip
 _TYPES: Final = {str: "a text", bool: "true or false", dict: "a table", list: "a list"}
-
-
-Key: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,12 @@ class MappedPoint:
 
 @dataclass(frozen=True, slots=True)
 class PointMap:
-    """A map by its name, where it comes from, and its points."""
+    """A map by its name, where it comes from, its points, and the host's own table of tasks if it has one."""
 
     name: str
     source: str
     points: tuple[MappedPoint, ...]
+    host_tasks: HostTasks | None = None
 
 
 def load_map(path: Path) -> PointMap:
@@ -83,10 +84,27 @@ def parse_map(text: str, source: str) -> PointMap:
     return _Parser(text, source).map(data)
 
 
+def parse_table(table: Any, text: str, source: str, below: Key) -> PointMap:
+    """Return the map that is a table of a larger TOML file; `below` is the table's own key in `text`.
+
+    Raises:
+        ConfigurationError: As `parse_map`.
+    """
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{source}: {'.'.join(map(str, below))} must be a table")
+    return _Parser(text, source, below).map(table)
+
+
+def places(path: str) -> list[str]:
+    """Return the short paths in the name of a file: those in braces, or the path itself."""
+    return _PLACE.findall(path) if "{" in path else [path]
+
+
 class _Parser:
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, below: Key = ()) -> None:
         self._text = text
         self._source = source
+        self._below = below
 
     def map(self, data: dict[str, Any]) -> PointMap:
         for key in data:
@@ -112,7 +130,38 @@ class _Parser:
                     what = f"{mapped.module}:{mapped.qualname} is a point already (line {line}): remove one"
                     self._wrong("target", what, number)
                 points.append(mapped)
-        return PointMap(name, self._source, tuple(points))
+        return PointMap(name, self._source, tuple(points), self._host_tasks(data.get("host_tasks"), packages))
+
+    def _host_tasks(self, given: Any, packages: list[str]) -> HostTasks | None:
+        if given is None:
+            return None
+        if not isinstance(given, dict):
+            self._wrong("host_tasks", "must be a table: write [host_tasks]")
+        for key, value in given.items():
+            wanted = _HOST_TASKS.get(key)
+            if wanted is None:
+                self._wrong(("host_tasks", key), f"unknown{_near(key, _HOST_TASKS) or ': remove it'}")
+            if not isinstance(value, wanted):
+                self._wrong(("host_tasks", key), f"must be {_TYPES[wanted]}, not {value!r}")
+            if isinstance(value, str) and not _SQL_NAME.fullmatch(value):
+                self._wrong(("host_tasks", key), f"{value!r} is no name of a table or column")
+        for key in ("database", "table", "key"):
+            if not given.get(key):
+                self._wrong("host_tasks", f"{key} is missing")
+        database = [name for item in given["database"] for name in self._functions(item, packages)]
+        ended = given.get("ended", {})
+        for key, value in ended.items():
+            if value not in ENDED_STATUSES:
+                self._wrong(("host_tasks", "ended", key), f"{value!r} is not one of {', '.join(ENDED_STATUSES)}")
+        rest = {key: given[key] for key in ("table", "key", "session", "status", "trace") if key in given}
+        return HostTasks(tuple(database), ended=ended, **rest)
+
+    def _functions(self, item: Any, packages: list[str]) -> list[str]:
+        match = _TARGET.fullmatch(item) if isinstance(item, str) else None
+        if match is None:
+            self._wrong(("host_tasks", "database"), f"{item!r} is not module:function")
+        names = [package + match[1] for package in packages] if match[1].startswith(".") else [match[1]]
+        return [f"{name}:{match[2]}" for name in names]
 
     def _points(self, number: int, row: dict[str, Any], packages: list[str]) -> Iterator[MappedPoint]:
         for key, value in row.items():
@@ -142,21 +191,8 @@ class _Parser:
         if kind not in POINT_KINDS:
             given = f"{kind!r} is not one of" if kind is not None else "missing: write one of"
             self._wrong("kind", f"{given} {', '.join(POINT_KINDS)}{_near(str(kind), POINT_KINDS)}", number)
+        self._check(number, row)
         ids = tuple(item for use in _USES for item in self._ids(number, use, row.get(use, {})))
-        if row.get("begins") and row.get("joins"):
-            self._wrong("begins", "a point that begins a task cannot join one: remove begins or joins", number)
-        for key in ("session", "task", "name_from"):
-            if row.get(key):
-                self._path(number, (key,), row[key], before=True)
-        for item in row.get("artifacts", []):
-            self._path(number, ("artifacts",), item)
-        for item in row.get("control_flow", []):
-            if not isinstance(item, str) or not _TARGET.fullmatch(item) or item.startswith("."):
-                self._wrong("control_flow", f"{item!r} is not module:Class, such as pkg.errors:Stop", number)
-        for key, value in row.get("attributes", {}).items():
-            items = value if isinstance(value, list) else [value]
-            if not all(isinstance(item, _SCALARS) for item in items) or len({type(item) for item in items}) > 1:
-                self._wrong(("attributes", key), f"{value!r} is no text, number, true, false or list of one", number)
         return Point(
             kind,
             row.get("name") or qualname.rsplit(".", 1)[-1],
@@ -172,7 +208,73 @@ class _Parser:
             control_flow=tuple(row.get("control_flow", [])),
             capture=row.get("capture"),
             attributes=row.get("attributes", {}),
+            values=row.get("values", {}),
+            carry=row.get("carry", ""),
+            stamps=row.get("stamps", ""),
+            inside=row.get("inside", False),
+            fails=row.get("fails", False),
+            rewrites=self._rewrites(number, row.get("rewrites")),
         )
+
+    def _check(self, number: int, row: dict[str, Any]) -> None:
+        """Refuse values that cannot be meant, key by key."""
+        if row.get("begins") and row.get("joins"):
+            self._wrong("begins", "a point that begins a task cannot join one: remove begins or joins", number)
+        for key in ("session", "task", "name_from"):
+            if row.get(key):
+                self._path(number, (key,), row[key], before=True)
+        for item in row.get("artifacts", []):
+            self._file(number, ("artifacts",), item)
+        for item in row.get("control_flow", []):
+            if not isinstance(item, str) or not _TARGET.fullmatch(item) or item.startswith("."):
+                self._wrong("control_flow", f"{item!r} is not module:Class, such as pkg.errors:Stop", number)
+        for key, path in row.get("values", {}).items():
+            self._path(number, ("values", key), path)
+        for key in ("carry", "stamps"):
+            if row.get(key) and not re.fullmatch(_NAME, row[key]):
+                self._wrong(key, f"{row[key]!r} is no parameter's name", number)
+        self._check_attributes(number, row.get("attributes", {}))
+        self._check_event(number, row)
+
+    def _check_attributes(self, number: int, table: dict[str, Any]) -> None:
+        for key, value in table.items():
+            items = value if isinstance(value, list) else [value]
+            if not all(isinstance(item, _SCALARS) for item in items) or len({type(item) for item in items}) > 1:
+                self._wrong(("attributes", key), f"{value!r} is no text, number, true, false or list of one", number)
+
+    def _check_event(self, number: int, row: dict[str, Any]) -> None:
+        if row["kind"] != "event":
+            if row.get("fails"):
+                self._wrong("fails", "only an event says it of the span around it: write failed", number)
+            return
+        for key in ("begins", "ends", "new", "joins", "capture", "rewrites", "name_from", "session", "inside"):
+            if row.get(key):
+                self._wrong(
+                    key, "an event has no span and no task of its own: remove it, or write another kind", number
+                )
+
+    def _rewrites(self, number: int, table: dict[str, Any] | None) -> Rewrites | None:
+        if table is None:
+            return None
+        for key, value in table.items():
+            if key not in ("file", "old", "new", "repository"):
+                self._wrong(("rewrites", key), "unknown: it has file, old, new and repository", number)
+            check = self._file if key == "file" else self._path
+            check(number, ("rewrites", key), value)
+        for key in ("file", "old", "new"):
+            if key not in table:
+                self._wrong("rewrites", f"{key} is missing", number)
+        return Rewrites(**table)
+
+    def _file(self, number: int, key: Key, path: Any) -> None:
+        """Check the name of a file: a short path, or a template with short paths in braces."""
+        if not isinstance(path, str) or "{" not in path:
+            self._path(number, key, path)
+            return
+        if "{" in _PLACE.sub("", path) or "}" in _PLACE.sub("", path):
+            self._wrong(key, f"{path!r}: a brace without its other half", number)
+        for place in _PLACE.findall(path):
+            self._path(number, key, place)
 
     def _ids(self, number: int, use: Any, table: dict[str, Any]) -> Iterator[IdPath]:
         for kind, given in table.items():
@@ -185,8 +287,10 @@ class _Parser:
             key = ("failed", path)
             self._path(number, key, path)
             if not isinstance(values, list) or not all(isinstance(value, _SCALARS) for value in values):
-                self._wrong(key, f'must be a list of texts, numbers, true, false, "<none>", not {values!r}', number)
-            yield Failure(path, tuple(None if value == "<none>" else value for value in values))
+                what = 'must be a list of texts, numbers, true, false, "<none>", "<empty>"'
+                self._wrong(key, f"{what}, not {values!r}", number)
+            named: dict[Any, Any] = {"<none>": None, "<empty>": ()}
+            yield Failure(path, tuple(named.get(value, value) for value in values))
 
     def _path(self, number: int, key: Key, path: Any, *, before: bool = False) -> None:
         if not isinstance(path, str) or not _PATH.fullmatch(path):
@@ -196,7 +300,8 @@ class _Parser:
 
     def _line(self, key: Key) -> int:
         """Return the line of `key`, or of the nearest table around it that is there."""
-        lines = _KeyLines(self._text).lines
+        key = (*self._below, *key)
+        lines = KeyLines(self._text).lines
         return next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)
 
     def _wrong(self, key: str | Key, what: str, number: int | None = None) -> NoReturn:
@@ -209,82 +314,3 @@ class _Parser:
 def _near(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-class _KeyLines:
-    """The line where each key of valid TOML stands first; tables of an array by their number.
-
-    tomllib gives values without lines. A search for the word in the text finds it in comments, strings and other
-    tables too; so the tokens are walked, which is short because the text has been parsed already.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.lines: dict[Key, int] = {}
-        self._line = 1
-        self._mode: Literal["key", "value", "header"] = "key"
-        self._words: list[str] = []  # of the key that is being read
-        self._table: Key = ()
-        self._tables: Counter[Key] = Counter()
-        self._brackets = 0  # of a header: two are a table of an array
-        self._key: Key = ()
-        self._open: list[tuple[str, Key, list[int]]] = []  # brackets in a value: kind, key, number of the item
-        for piece in _TOKEN.findall(text + "\n"):
-            if piece == "\n":
-                self._end_of_line()
-            elif not piece.startswith("#"):
-                {"key": self._in_key, "value": self._in_value, "header": self._in_header}[self._mode](piece)
-            self._line += piece.count("\n")
-
-    def _end_of_line(self) -> None:
-        if self._open:
-            return
-        if self._mode == "header":
-            self._table = self._note((), array=self._brackets == 2)
-        self._mode = "key"
-
-    def _in_header(self, piece: str) -> None:
-        self._brackets += piece == "["
-        self._word(piece)
-
-    def _in_key(self, piece: str) -> None:
-        if piece == "[":
-            self._mode, self._brackets = "header", 1
-        elif piece == "=":
-            self._key = self._note(self._open[-1][1] if self._open else self._table)
-            self._mode = "value"
-        elif piece == "}":
-            self._open.pop()
-            self._mode = "value"
-        else:
-            self._word(piece)
-
-    def _in_value(self, piece: str) -> None:
-        inside = self._open[-1] if self._open else ("", (), [0])
-        if piece in ("{", "["):
-            key = (*inside[1], inside[2][0]) if inside[0] == "[" else self._key
-            self.lines.setdefault(key, self._line)
-            self._open.append((piece, key, [0]))
-            self._mode = "key" if piece == "{" else "value"
-        elif piece in ("}", "]"):
-            self._open.pop()
-        elif piece == ",":
-            inside[2][0] += 1
-            self._mode = "key" if inside[0] == "{" else "value"
-
-    def _word(self, piece: str) -> None:
-        if piece[0] in "\"'":
-            self._words.append(next(iter(tomllib.loads(f"{piece} = 0"))))
-        elif re.match(r"[\w-]", piece):
-            self._words.append(piece)
-
-    def _note(self, base: Key, *, array: bool = False) -> Key:
-        for place, word in enumerate(self._words, 1):
-            base = (*base, word)
-            self.lines.setdefault(base, self._line)
-            if array and place == len(self._words):
-                self._tables[base] += 1
-            if self._tables[base] and self._mode == "header":
-                base = (*base, self._tables[base] - 1)
-                self.lines.setdefault(base, self._line)
-        self._words.clear()
-        return base

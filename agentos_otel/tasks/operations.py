@@ -157,6 +157,8 @@ def _commit(tx: Transaction, op: Operation, live: bool) -> None:
 def _rewrite(tx: Transaction, op: Operation, live: bool) -> None:
     if tx.run("rewrite_commit", task_id=op["task_id"], sha=op["sha"], new_sha=op["new_sha"]):
         _commit(tx, {**op, "sha": op["new_sha"]}, live)
+        # A hook's time has whole seconds: the commit that was replaced may look like the later one.
+        tx.run("follow_rewrite", task_id=op["task_id"], sha=op["sha"], new_sha=op["new_sha"])
 
 
 def _update(tx: Transaction, op: Operation, live: bool) -> None:
@@ -170,6 +172,11 @@ def _update(tx: Transaction, op: Operation, live: bool) -> None:
         at=op["at"],
         live=int(live),
     )
+
+
+def _take_session(tx: Transaction, op: Operation, live: bool) -> None:
+    _session(tx, {"session_id": op["session_id"], "at": op["at"]}, live)
+    tx.run("take_session", task_id=op["task_id"], session_id=op["session_id"], made_up=op["made_up"])
 
 
 def _delete(tx: Transaction, op: Operation, live: bool) -> None:
@@ -202,6 +209,7 @@ APPLY: Final[dict[str, Callable[[Transaction, Operation, bool], bool | None]]] =
     "commit": _commit,
     "rewrite": _rewrite,
     "update": _update,
+    "take_session": _take_session,
     "delete": _delete,
     "merge": _merge,
     "split": _split,

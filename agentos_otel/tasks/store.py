@@ -42,8 +42,9 @@ class TaskStore:
         ids: Sequence[str],
         namespace: str,
         since: int,
-        bear: Callable[[Row | None], Sequence[Operation]],
+        bear: Callable[[Row | None, str], Sequence[Operation]],
         timeout: float | None = None,
+        key: str = "",
     ) -> Row | None:
         """Find the task that one of `ids` adopts into, or let it be born, in one transaction.
 
@@ -53,9 +54,10 @@ class TaskStore:
             ids: Ids of the point in the map's order; the first with exactly one candidate decides.
             namespace: The repository's common git directory; empty matches any.
             since: A task that ended before this time (Unix ns) is not resumed by an id.
-            bear: Called inside the transaction with the row of the adopting task (None at a birth); returns the
-                operations to apply with it. It journals before it returns.
+            bear: Called inside the transaction with the row of the adopting task (None at a birth) and with `key` if
+                no task has it; returns the operations to apply. It journals before it returns.
             timeout: Seconds for all of it; None takes the database's own.
+            key: Key that a task that is born here is to have.
 
         Returns:
             The adopting task's row joined with its latest attempt's, or None if a task was born.
@@ -65,10 +67,13 @@ class TaskStore:
             for value in ids:
                 rows = tx.all("joinable", value=value, namespace=namespace, since=since)
                 candidates = {row["task_id"] for row in rows}
+                if value in candidates:  # the key itself: a task of this name is nobody else's
+                    candidates = {value}
                 if len(candidates) == 1:
                     found = self._with_attempt(tx, candidates.pop())
                     break
-            for op in bear(found):
+            free = key if key and tx.one("any_task", task_id=key) is None else ""
+            for op in bear(found, free):
                 APPLY[op["op"]](tx, op, True)
             return found
 

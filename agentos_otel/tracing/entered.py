@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context, attach, get_current
 
 from agentos_otel import guard, semconv
-from agentos_otel.tracing import joining, paths, recording
+from agentos_otel.tracing import host_tasks, joining, recording
 from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
 
 if TYPE_CHECKING:
     from contextvars import Token
 
+    from agentos_otel.model import Rewrites
     from agentos_otel.tracing.plan import Plan
 
 Values = Mapping[str, Any]
@@ -24,6 +25,9 @@ NOTHING: Final[Values] = {}
 
 commit_reader: Callable[[Span], None] | None = None
 """Set by `correlation.commits`: takes the commits in that children of a span made."""
+
+commit_mapper: Callable[[Span, Rewrites, Values], None] | None = None
+"""Set by `correlation.commits`: reads from a file of the host's which commits became which."""
 
 
 class Entered:
@@ -109,11 +113,26 @@ def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
         joining.end_attempt(runtime, attempt, status, span.error_type or None, span)
         return
     span.end()
-    if point.ends and not failed and error is None:
-        joining.end_attempt(runtime, attempt, "completed")
+    ending = _ending(entered, failed=failed or error is not None)
+    if ending is not None:
+        joining.end_attempt(runtime, attempt, ending)
     elif attempt.depth == 0 and attempt is not joining.inherited_attempt():
         runtime.state([joining.leave_operation(runtime, attempt)])
     runtime.flush()
+
+
+def _ending(entered: Entered, *, failed: bool) -> str | None:
+    """Return the status that a call ends its task with, or None where the task goes on.
+
+    Where the host keeps a table of its tasks, that says it: a runner that returns may have finished, failed, or wait
+    for an approval.
+    """
+    point = entered.plan.point
+    if not point.ends or failed:
+        return None
+    if point.task and host_tasks.table is not None and entered.span.attempt.host_task_id:
+        return host_tasks.status_of(entered.span.attempt)
+    return "completed"
 
 
 def _judge(entered: Entered, error: BaseException | None, result: Any) -> bool:
@@ -126,32 +145,23 @@ def _judge(entered: Entered, error: BaseException | None, result: Any) -> bool:
             return False
         span.fail(error)
         return bool(span.error_type)
-    if point.failed:
-        values = {**entered.arguments, "result": result}
-        for failure in point.failed:
-            value = paths.resolve(failure.path, values)
-            if any(value is item or _equal(value, item) for item in failure.values):
-                span.fail_with("returned_failure", f"{failure.path} = {cut(repr(value))[0]}")
-                return True
+    if point.failed and (failure := recording.failure(point, {**entered.arguments, "result": result})):
+        path, value = failure
+        span.fail_with(semconv.RETURNED_FAILURE, f"{path} = {cut(repr(value))[0]}")
+        return True
     return bool(span.error_type)
-
-
-def _equal(value: Any, item: object) -> bool:
-    try:
-        return bool(value == item)
-    except Exception:  # noqa: BLE001 - an array has no truth of its own, and a host's `__eq__` does what it likes
-        return False
 
 
 def _results(entered: Entered, result: Any) -> None:
     """Journal the ids and artifacts of a call that returned."""
     point, span = entered.plan.point, entered.span
-    if point.ids or point.artifacts:
+    if not entered.plan.plain:
         values = {**entered.arguments, "result": result}
-        if refs := recording.refs(point, values, produced=True):
-            span.runtime.state([recording.refs_operation(span, refs)])
-        for path in point.artifacts:
-            for name in paths.files_at(path, values):
-                recording.artifact(span, name)
+        host_tasks.tell(span, recording.refs(span, point, values, produced=True))
+        recording.artifacts(span, point, values)
+        for key, value in recording.values(point, values).items():
+            span.note(key, value)
+        if point.rewrites is not None and commit_mapper is not None:
+            commit_mapper(span, point.rewrites, values)
     if entered.captures:
         recording.capture_result(span, result)

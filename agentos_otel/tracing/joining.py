@@ -42,7 +42,9 @@ Joins = Sequence[tuple[str, str]]
 PHASE_STATUS = {"intent": "planning", "coordination": "planning", "dry_execution": "planning"}
 
 
-def find(runtime: Runtime, point: Point, name: str, joins: Joins, session: str | None, context: Context) -> Attempt:
+def find(
+    runtime: Runtime, point: Point, name: str, joins: Joins, session: str | None, context: Context, key: str = ""
+) -> Attempt:
     """Return the attempt that a point outside any task belongs to, joining or bearing it.
 
     Args:
@@ -52,11 +54,12 @@ def find(runtime: Runtime, point: Point, name: str, joins: Joins, session: str |
         joins: Usable ids of the point that may adopt, as (kind, value), in the map's order.
         session: Session that the host gives, if any.
         context: The OpenTelemetry context at the call.
+        key: The host's own id of the task, which is the key of a task that is born by it.
     """
     owner = point.kind != "stage"
     reserved = _reservation(runtime)
     if joins and not point.begins:
-        attempt, adopted = _by_id(runtime, point, name, joins, session, context, reserved)
+        attempt, adopted = _by_id(runtime, point, name, joins, session, context, reserved, key)
         if attempt is not None:
             if adopted and reserved is not None and reserved.task_id != attempt.task_id:
                 _discard(runtime, attempt)
@@ -197,6 +200,7 @@ def _by_id(
     session: str | None,
     context: Context,
     reserved: Attempt | None,
+    key: str = "",
 ) -> tuple[Attempt | None, bool]:
     """Adopt by id, or bear a task that later commands with the same id join; (attempt, whether it was adopted)."""
     store = runtime.store
@@ -206,12 +210,14 @@ def _by_id(
     made: list[Attempt] = []
     said: list[Operation] = []
 
-    def bear(row: Row | None, *, without_store: bool = False) -> Sequence[Operation]:
+    # Only a store that has looked can say that no other task has this key; without it the host's id is but a ref.
+    def bear(row: Row | None, free_key: str = "", *, without_store: bool = False) -> Sequence[Operation]:
         if row is None:
             inherited = _from_environment(runtime)
             if inherited is not None and reserved is None:
                 return ()
-            attempt = reserved if reserved is not None and _take(runtime) else _draw(runtime, name, session, context)
+            taken = reserved if reserved is not None and _take(runtime) else None
+            attempt = taken or _draw(runtime, name, session, context, free_key)
             attempt.root_name = name
             attempt.owned = point.kind != "stage"
             winner = _born_elsewhere(runtime, attempt, joins)
@@ -225,7 +231,11 @@ def _by_id(
         else:
             attempt = _adopted(runtime, row, now)
             fresh = row["attempt_ended_ns"] is not None
-            operations = [attempt_operation(runtime, attempt, "")] if fresh else []
+            # Whoever opens the next attempt of a task that has ended owns it as it would own a task: else a call that
+            # is complete in itself would leave it open.
+            attempt.owned = fresh and point.kind != "stage"
+            attempt.root_name = name if attempt.owned else attempt.root_name
+            operations = [attempt_operation(runtime, attempt, runtime.run_id if attempt.owned else "")] if fresh else []
             operations.append(join_operation(runtime, attempt))
         share(attempt)
         attempt.generation = runtime.generation
@@ -237,7 +247,7 @@ def _by_id(
         return operations
 
     def join_or_bear(wait: float) -> Row | None:
-        row = store.join_or_bear(ids, runtime.options.namespace, since, bear, wait)
+        row = store.join_or_bear(ids, runtime.options.namespace, since, bear, wait, key)
         runtime.note_stored(len(said))
         return row
 
@@ -444,6 +454,8 @@ def end_attempt(
     runtime.task_ended = True
     if root is None:
         root = root_span(runtime, attempt)
+        if attempt.host_task_id:
+            root.note(semconv.AGENTOS_HOST_TASK_ID, attempt.host_task_id)
         if status == "failed":
             root.fail_with(error_type, error_type)
         elif status == "cancelled":

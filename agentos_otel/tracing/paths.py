@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
+import glob
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from agentos_otel.context.ids import usable_id
 
 MISSING: Final = object()
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
 MAX_VALUES: Final = 64
 """Ids taken from one list; a host that returns a million of them means something else."""
 
 
-def step(value: Any, word: str) -> Any:
-    """Return `value[word]`, `value.word` or `value[int(word)]`, or MISSING; a host's raising property is missing."""
+def step(value: Any, word: str, raised: list[str] | None = None) -> Any:
+    """Return `value[word]`, `value.word` or `value[int(word)]`, or MISSING; a host's raising property is missing.
+
+    What a property raised is added to `raised` by its type.
+    """
     try:
         if isinstance(value, Mapping):
             return value.get(word, MISSING)
         if word.isdigit() and isinstance(value, (list, tuple)):
             return value[int(word)] if int(word) < len(value) else MISSING
         return getattr(value, word, MISSING)
-    except Exception:  # noqa: BLE001 - whatever a host's __getattr__ does
+    except Exception as error:  # noqa: BLE001 - whatever a host's __getattr__ does
+        if raised is not None:
+            raised.append(type(error).__name__)
         return MISSING
 
 
-def resolve(path: str, values: Mapping[str, Any]) -> Any:
-    """Return what `path` leads to from `values` (parameters by name, and `result`), or MISSING."""
+def resolve(path: str, values: Mapping[str, Any], raised: list[str] | None = None) -> Any:
+    """Return what `path` leads to from `values` (parameters by name, and `result`), or MISSING.
+
+    A word `*` stands for every item of a list; the rest of the path is followed in each.
+    """
     first, *rest = path.split(".")
     value = values.get(first, MISSING)
-    for word in rest:
+    for place, word in enumerate(rest):
         if value is MISSING or value is None:
             return MISSING
-        value = step(value, word)
+        if word == "*":
+            items = value[:MAX_VALUES] if isinstance(value, (list, tuple)) else ()
+            below = ".".join(("item", *rest[place + 1 :]))
+            found = [resolve(below, {"item": item}, raised) for item in items]
+            return [item for item in found if item is not MISSING]
+        value = step(value, word, raised)
     return value
 
 
-def ids_at(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+def ids_at(path: str, values: Mapping[str, Any], raised: list[str] | None = None) -> Iterator[str]:
     """Yield the usable ids at `path`: one, or each of a list of them."""
-    found = resolve(path, values)
+    found = resolve(path, values, raised)
     if isinstance(found, (list, tuple)):
         for item in found[:MAX_VALUES]:
             if (identifier := usable_id(item)) is not None:
@@ -48,8 +64,27 @@ def ids_at(path: str, values: Mapping[str, Any]) -> Iterator[str]:
         yield identifier
 
 
+def is_template(path: str) -> bool:
+    """Whether `path` is a template such as `{self.output_dir}/{request.id}/*.json`, not a short path."""
+    return "{" in path
+
+
+def places(template: str) -> list[str]:
+    """Return the short paths in a template."""
+    return _PLACE.findall(template)
+
+
 def files_at(path: str, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the file names at `path`."""
+    """Yield the file names at a short path, or those of a template, where `*` finds what is there."""
+    if is_template(path):
+        words = {place: resolve(place, values) for place in places(path)}
+        if all(isinstance(word, (str, os.PathLike)) and str(word) for word in words.values()):
+            pattern = _PLACE.sub(lambda match: glob.escape(str(words[match[1]])), path)
+            if "*" in path:
+                yield from sorted(glob.glob(pattern))[:MAX_VALUES]  # noqa: PTH207 - pathlib's takes no absolute pattern
+            else:
+                yield _PLACE.sub(lambda match: str(words[match[1]]), path)
+        return
     found = resolve(path, values)
     for item in found[:MAX_VALUES] if isinstance(found, (list, tuple)) else (found,):
         if isinstance(item, (str, os.PathLike)) and str(item):

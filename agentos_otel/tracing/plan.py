@@ -35,7 +35,15 @@ class Plan:
         self.point = point
         self.name = point.name or name
         self.function = function
-        self.plain = not (point.ids or point.artifacts or point.failed or point.task or point.capture)
+        self.plain = not (
+            point.ids
+            or point.artifacts
+            or point.failed
+            or point.task
+            or point.capture
+            or point.values
+            or point.rewrites
+        )
         self.needs_arguments = bool(not self.plain or point.name_from or point.session)
         self.tells = point.kind == "stage" or not self.plain
         self.starts = point.kind in ("stage", "agent")
@@ -60,7 +68,7 @@ class Plan:
 
     def _make(self, name: str) -> Shape:
         kind = self.point.kind
-        span_name = semconv.SPAN_NAME_PREFIX[kind] + ("" if kind == "commit" else name)
+        span_name = semconv.SPAN_NAME_PREFIX.get(kind, "") + ("" if kind == "commit" else name)
         return Shape(span_name, kind, self._attributes(name))
 
     def _attributes(self, name: str) -> dict[str, Any]:
@@ -74,6 +82,9 @@ class Plan:
         elif kind == "tool":
             attributes[semconv.GEN_AI_OPERATION_NAME] = semconv.OPERATION_EXECUTE_TOOL
             attributes[semconv.GEN_AI_TOOL_NAME] = name
+        elif kind == "llm":
+            attributes[semconv.GEN_AI_OPERATION_NAME] = semconv.OPERATION_CHAT
+            attributes[semconv.GEN_AI_REQUEST_MODEL] = name
         elif kind == "task":
             attributes[semconv.GEN_AI_OPERATION_NAME] = semconv.OPERATION_INVOKE_WORKFLOW
             attributes[semconv.GEN_AI_WORKFLOW_NAME] = name

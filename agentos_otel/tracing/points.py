@@ -10,9 +10,10 @@ from opentelemetry.trace import get_current_span
 from agentos_otel import guard, semconv
 from agentos_otel.context.current import SPAN_KEY, TASK_KEY
 from agentos_otel.journal.encoding import Link
-from agentos_otel.tracing import joining, paths, recording
+from agentos_otel.tracing import host_tasks, joining, paths, recording
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.entered import NOTHING, Entered, Values
+from agentos_otel.tracing.noted import Noted
 from agentos_otel.tracing.span import Span
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from agentos_otel.tracing.runtime import Runtime
 
 
-def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | None:
+def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | Noted | None:
     """Enter a point; None where tracing is off, or where a failure of ours leaves the call untraced.
 
     Args:
@@ -33,7 +34,12 @@ def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | None:
         return None
     try:
         context = get_current()
+        if plan.point.kind == "event":
+            around = context.get(SPAN_KEY)
+            return Noted(plan, around, arguments) if type(around) is Span else None
         attempt: Attempt | None = context.get(TASK_KEY)  # type: ignore[assignment]
+        if attempt is None and plan.point.inside:
+            return None
         if attempt is None or plan.point.new:
             return _enter_outermost(runtime, plan, arguments, context)
         return _enter_inside(runtime, plan, arguments, context, attempt)
@@ -77,7 +83,11 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
     root_name = shape.name if point.kind != "stage" else f"task {name}"
     session = paths.resolve(point.session, arguments) if point.session else None
     session = session if isinstance(session, str) and session else None
-    attempt = joining.find(runtime, point, root_name, recording.joins(point, arguments), session, context)
+    joins, key = recording.joins(point, arguments), recording.host_task(point, arguments)
+    if key is not None:
+        joins.append((semconv.REF_HOST_TASK, key))
+        session = session or host_tasks.session_of(key)
+    attempt = joining.find(runtime, point, root_name, joins, session, context, key or "")
     attempt.depth += 1
     owner = attempt.owned and attempt.depth == 1
     if owner:
@@ -130,11 +140,11 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
     for operation in operations:
         said = {"op": "state", "run_id": runtime.run_id, "task_id": attempt.task_id, "at": span.start_ns}
         operation.update(said)
-    refs = recording.refs(point, arguments, produced=False)
-    if point.task and (host := next(iter(paths.ids_at(point.task, arguments)), None)):
-        refs.append((semconv.REF_HOST_TASK, host, "consumed"))
+    refs = recording.refs(span, point, arguments, produced=False)
+    if (host := recording.host_task(point, arguments)) is not None:
+        # Produced: it is this task's own name in the host, and leads whoever comes with it here.
+        refs.append((semconv.REF_HOST_TASK, host, "produced"))
         span.note(semconv.AGENTOS_HOST_TASK_ID, host)
-    if refs:
-        operations.append(recording.refs_operation(span, refs))
     if operations:
         runtime.state(operations)
+    host_tasks.tell(span, refs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import semconv
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 _ROLES: Final = {"produces": "produced", "consumes": "consumed", "joins": "consumed"}
+_MAX_VALUE: Final = 256
 _HASH_LIMIT: Final = 64 << 20
 
 
@@ -25,10 +26,64 @@ def joins(point: Point, arguments: Values) -> list[tuple[str, str]]:
             for value in paths.ids_at(item.path, arguments)]  # fmt: skip
 
 
-def refs(point: Point, values: Values, *, produced: bool) -> list[tuple[str, str, str]]:
-    """Return the ids that a call shows as (kind, value, role): of its result if `produced`, else of its arguments."""
-    return [(item.kind, value, _ROLES[item.use]) for item in point.ids if (item.use == "produces") is produced
-            for value in paths.ids_at(item.path, values)]  # fmt: skip
+def refs(span: Span, point: Point, values: Values, *, produced: bool) -> list[tuple[str, str, str]]:
+    """Return the ids that a call shows as (kind, value, role): of its result if `produced`, else of its arguments.
+
+    A path on which something of the host's raised is passed over, and counted on the span.
+    """
+    if not point.ids:
+        return []
+    raised: list[str] = []
+    found = [(item.kind, value, _ROLES[item.use]) for item in point.ids if (item.use == "produces") is produced
+             for value in paths.ids_at(item.path, values, raised)]  # fmt: skip
+    if raised:
+        span.note(semconv.AGENTOS_PATHS_RAISED, len(raised) + (span.own or {}).get(semconv.AGENTOS_PATHS_RAISED, 0))
+    return found
+
+
+def host_task(point: Point, values: Values) -> str | None:
+    """Return the host's own task id that a call shows, or None."""
+    return next(paths.ids_at(point.task, values), None) if point.task else None
+
+
+def values(point: Point, found: Values) -> dict[str, str | bool | int | float]:
+    """Return the attributes that a point takes from a call: plain values only, long text cut."""
+    shown: dict[str, str | bool | int | float] = {}
+    for key, path in point.values.items():
+        value = paths.resolve(path, found)
+        if isinstance(value, str):
+            shown[key] = value[:_MAX_VALUE]
+        elif isinstance(value, (bool, int, float)):
+            shown[key] = value
+    return shown
+
+
+def failure(point: Point, found: Values) -> tuple[str, Any] | None:
+    """Return path and value where a returned value means failure."""
+    for item in point.failed:
+        value = paths.resolve(item.path, found)
+        if value is not paths.MISSING and any(_means(value, wanted) for wanted in item.values):
+            return item.path, value
+    return None
+
+
+def _means(value: Any, wanted: object) -> bool:
+    if isinstance(wanted, str) and wanted.endswith("*"):
+        return isinstance(value, str) and value.startswith(wanted[:-1])
+    if wanted == ():
+        return isinstance(value, (str, bytes, Sized)) and len(value) == 0
+    try:
+        # 0 is not False, nor 1 True: a host that returns counts beside flags means either.
+        return value is wanted or (isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted))
+    except Exception:  # noqa: BLE001 - an array has no truth of its own, and a host's `__eq__` does what it likes
+        return False
+
+
+def artifacts(span: Span, point: Point, found: Values) -> None:
+    """Record the files that a call names."""
+    for path in point.artifacts:
+        for name in paths.files_at(path, found):
+            artifact(span, name)
 
 
 def refs_operation(span: Span, found: Iterable[tuple[str, str, str]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from agentos_otel.model import Point
 from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.entered import Entered
+from agentos_otel.tracing.noted import Noted
 from agentos_otel.tracing.paths import binder
 from agentos_otel.tracing.plan import Plan
 
@@ -53,16 +54,21 @@ def wrap(fn: Any, point: Point) -> Any:
 
 def _wrapper(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     enter = _enterer(fn, point)
-    if inspect.isasyncgenfunction(fn):
+    bare = fn
+    if point.carry or point.stamps:
+        from agentos_otel.tracing.handing_over import over
+
+        fn = over(fn, point)
+    if inspect.isasyncgenfunction(bare):
         return _flagged(_generator(fn, enter, _drive_async), inspect.CO_ASYNC_GENERATOR)
-    if inspect.isgeneratorfunction(fn):
+    if inspect.isgeneratorfunction(bare):
         return _flagged(_generator(fn, enter, _drive), inspect.CO_GENERATOR)
-    if inspect.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(bare):
         return _coroutine(fn, enter)
     return _function(fn, enter)
 
 
-Enter = Callable[[tuple[Any, ...], dict[str, Any]], Entered | None]
+Enter = Callable[[tuple[Any, ...], dict[str, Any]], Entered | Noted | None]
 
 
 def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
@@ -73,7 +79,7 @@ def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
     bind = binder(fn)
     needs_arguments, may_capture = plan.needs_arguments, point.capture is None
 
-    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entered | None:
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entered | Noted | None:
         if not needs_arguments:
             runtime = runtimes.current()
             if runtime is None:

@@ -116,6 +116,9 @@ ON CONFLICT (task_id, sha) DO NOTHING
 -- name: rewrite_commit
 UPDATE task_commits SET rewritten_to = :new_sha WHERE sha = :sha AND task_id = :task_id
 
+-- name: follow_rewrite
+UPDATE tasks SET commit_hash = :new_sha WHERE task_id = :task_id AND commit_hash = :sha
+
 -- name: set_commit_hash
 UPDATE tasks SET commit_hash = :sha, updated_ns = CASE WHEN updated_ns < :at THEN :at ELSE updated_ns END
 WHERE task_id = :task_id
@@ -142,6 +145,9 @@ UPDATE tasks SET name = :name, session_id = :session_id, metadata = :metadata,
        updated_ns = CASE WHEN updated_ns < :at THEN :at ELSE updated_ns END
 WHERE task_id = :task_id AND (:live = 1 OR updated_ns <= :at)
 
+-- name: take_session
+UPDATE tasks SET session_id = :session_id WHERE task_id = :task_id AND session_id = :made_up
+
 -- name: delete_task
 UPDATE tasks SET deleted_ns = :at WHERE task_id = :task_id
 
@@ -160,6 +166,16 @@ JOIN tasks o ON o.task_id = COALESCE(t.merged_into, t.task_id)
 WHERE r.value = :value AND r.role IN ('produced', 'born') AND t.deleted_ns IS NULL AND o.deleted_ns IS NULL
   AND (t.namespace = :namespace OR t.namespace = '' OR :namespace = '')
   AND (o.ended_ns IS NULL OR (r.role = 'produced' AND o.ended_ns > :since))
+UNION SELECT o.task_id, 'key', o.ended_ns FROM tasks t JOIN tasks o ON o.task_id = COALESCE(t.merged_into, t.task_id)
+WHERE t.task_id = :value AND t.deleted_ns IS NULL AND o.deleted_ns IS NULL
+  AND (t.namespace = :namespace OR t.namespace = '' OR :namespace = '')
+
+-- name: any_task
+SELECT task_id FROM tasks WHERE task_id = :task_id
+
+-- name: host_traces
+SELECT r.value AS host_id, t.trace_id FROM task_refs r JOIN tasks t ON t.task_id = r.task_id
+WHERE r.kind = 'host_task' AND t.trace_id IS NOT NULL ORDER BY t.created_ns DESC LIMIT 10000
 
 -- name: born_alone
 SELECT DISTINCT t.task_id, t.owner_run, o.task_id AS target FROM tasks t

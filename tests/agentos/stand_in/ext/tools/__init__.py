@@ -1,0 +1,5 @@
+"""Coding agents outside the host."""
+
+from .types import ToolResult, ToolTask
+
+__all__ = ["ToolResult", "ToolTask"]

@@ -1,0 +1,1 @@
+"""The providers of models; none is configured here."""

@@ -1,0 +1,227 @@
+"""AgentOS, untouched: its chain as separate processes is one task, and the host behaves as without us."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentos_otel.query.tree import build, walk
+from tests.agentos.chain import Chain
+from tests.agentos.points import NOT_REACHED, fired, lacking, points
+
+pytestmark = [pytest.mark.agentos, pytest.mark.git, pytest.mark.timeout(900)]
+
+
+def git(chain: Chain, *arguments: str) -> str:
+    command = ["git", "-C", str(chain.folder / "repo"), *arguments]
+    return subprocess.run(command, env=chain.environ, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def read(chain: Chain, name: str) -> Any:
+    return json.loads((chain.folder / name).read_text())
+
+
+def rows(chain: Chain) -> list[dict[str, Any]]:
+    """Return the host's own rows of tasks, oldest first."""
+    (path,) = [*chain.folder.glob("store/registry.sqlite"), *chain.folder.glob("home/.*/store/*/db.sqlite")]
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    found = [dict(row) for row in connection.execute("SELECT * FROM tasks ORDER BY rowid")]
+    connection.close()
+    return found
+
+
+def ancestors(spans: list[dict[str, Any]], span: dict[str, Any]) -> list[str]:
+    """Return the names of the spans above one, nearest first."""
+    by_id = {item["span_id"]: item for item in spans}
+    names = []
+    while span["parent_span_id"] in by_id:
+        span = by_id[span["parent_span_id"]]
+        names.append(span["name"])
+    return names
+
+
+def test_the_chain_of_separate_processes_is_one_task_and_one_trace(traced: Chain) -> None:
+    found = traced.document(git(traced, "rev-parse", "HEAD"))
+    assert (found["task"]["status"], len(found["attempts"])) == ("completed", 1)
+    assert {span["trace_id"] for span in found["spans"]} == {found["task"]["trace_id"]}
+    names = {span["name"] for span in found["spans"]}
+    stages = {"stage intent", "stage coordination", "stage dry_execution", "stage execution"}
+    assert {"task intent", "commit"} | stages <= names
+    assert [span["name"] for span in found["spans"] if span["parent_span_id"] is None] == ["task intent"]
+    assert not [node.span["name"] for _, node in walk(build(found["spans"])) if node.orphan]
+    assert {run["program"] for run in found["runs"]} == {"driver.py"}
+    assert len(found["runs"]) == 5
+
+
+def test_model_calls_and_the_commit_lie_below_the_stage_that_made_them(traced: Chain) -> None:
+    spans = traced.document(git(traced, "rev-parse", "HEAD"))["spans"]
+    above = {span["name"]: ancestors(spans, span) for span in spans if span["kind"] in ("llm", "commit")}
+    chats = [ancestors(spans, span) for span in spans if span["kind"] == "llm"]
+    assert [names[-2] for names in chats] == ["stage answer_suggestions", "stage followup_questions"]
+    assert above["commit"][:2] == ["execute_tool git_commit", "execute_tool git_commit"]
+    assert "stage execution" in above["commit"]
+    assert {span["attributes"]["gen_ai.request.model"] for span in spans if span["kind"] == "llm"} == {"fake-model"}
+
+
+def test_every_id_of_the_pipeline_leads_to_its_task(traced: Chain) -> None:
+    intent, answers = read(traced, "intent.json"), read(traced, "answers.json")
+    request, result = read(traced, "execution_request.json"), read(traced, "result.json")
+    found = traced.document(git(traced, "rev-parse", "HEAD"))
+    ids = [
+        intent["nl_request_id"],
+        intent["execution_intent"]["id"],
+        read(traced, "coordinator.json")["run_id"],
+        read(traced, "dry.json")["result_id"],
+        answers["pack"]["pack_id"],
+        answers["answers"]["answer_pack_id"],
+        request["execution_request_id"],
+        git(traced, "rev-parse", "HEAD"),
+        request["task_id"],
+        result["operations_executed"][1]["result"]["commit_hash"],
+        found["task"]["trace_id"],
+        next(span["span_id"] for span in found["spans"] if span["kind"] == "commit"),
+    ]
+    assert {traced.task_of(identifier) for identifier in ids} == {found["task"]["task_id"]}
+
+
+def test_the_commit_on_main_has_another_sha_than_in_the_worktree_and_both_are_known(traced: Chain) -> None:
+    sha = git(traced, "rev-parse", "HEAD")
+    worktree = read(traced, "result.json")["operations_executed"][1]["result"]["commit_hash"]
+    found = traced.document(sha)
+    commits = {commit["sha"]: commit for commit in found["commits"]}
+    assert sha != worktree
+    assert commits[worktree]["rewritten_to"] == sha
+    assert found["task"]["commit_hash"] == sha
+    trailers = {"Task-Id": found["task"]["task_id"], "Trace-Id": found["task"]["trace_id"]}
+    assert commits[sha]["trailers"].items() >= trailers.items()
+
+
+def test_the_host_s_rows_carry_the_trace_of_our_store(traced: Chain) -> None:
+    found = rows(traced)
+    with_work = [row for row in found if row["title"] != "Agents"]
+    for row in with_work:
+        assert row["trace_id"] == traced.document(row["task_id"])["task"]["trace_id"], row["title"]
+    request = read(traced, "execution_request.json")
+    (row,) = (row for row in found if row["task_id"] == request["task_id"])
+    assert traced.document(request["task_id"])["task"]["session_id"] == row["session_id"]
+    pipeline = next(row for row in found if row["title"].startswith("Pipeline"))
+    assert json.loads(pipeline["metadata"])["trace_id"] == pipeline["trace_id"]
+
+
+def test_a_failure_that_comes_back_as_a_value_is_one(traced: Chain) -> None:
+    request_id = read(traced, "denied.json")["execution_request_id"]
+    found = traced.document(request_id)
+    (stage,) = (span for span in found["spans"] if span["name"] == "stage execution")
+    assert (stage["status"], stage["error_type"]) == ("error", "returned_failure")
+    assert found["task"]["task_id"] == read(traced, "denied.json")["task_id"], "the host's own id is the key"
+
+
+def test_the_runner_s_thread_and_child_belong_to_the_host_s_task(traced: Chain) -> None:
+    if "runner_thread" not in traced.steps:
+        pytest.skip("the first tag publishes no runner")
+    for file, before in (("thread.json", "stage launch"), ("child.json", None)):
+        task_id = read(traced, file)["task_id"]
+        found = traced.document(task_id)
+        names = [span["name"] for span in found["spans"]]
+        assert "stage runner" in names
+        assert any(name.startswith("stage ") and name not in ("stage runner", "stage launch") for name in names)
+        assert before is None or before in names
+        assert not [node.span["name"] for _, node in walk(build(found["spans"])) if node.orphan]
+        runner = next(span for span in found["spans"] if span["name"] == "stage runner")
+        assert runner["attributes"]["agentos.host_task_id"] == task_id
+
+
+def test_artifacts_of_the_execution_are_listed_by_phase(traced: Chain) -> None:
+    found = traced.document(git(traced, "rev-parse", "HEAD"))
+    names = {Path(item["path"]).name for item in found["artifacts"] if item["stage"] == "execution"}
+    assert {"execution_result.json", "run_tape.jsonl", "sandbox_proof.json", "execution_summary.json"} <= names
+    assert [name for name in names if name.endswith(".patch")]
+    assert {item["state"] for item in found["artifacts"]} == {"present"}
+
+
+def test_agents_that_the_host_calls_are_in_our_table_of_agents(traced: Chain) -> None:
+    if traced.host.version == "v0.1.0":
+        pytest.skip("the first tag publishes no adapters")
+    found = traced.document(read(traced, "agents.json")["task_id"])
+    assert {"claude_cli", "ollama"} <= set(found["task"]["agent_ids"])
+
+
+def masked(value: Any) -> Any:
+    """Return a value with what differs between any two runs masked: ids, times, folders, our own key."""
+    if isinstance(value, dict):
+        return {
+            masked(key): masked(item) for key, item in value.items() if key not in ("trace_id", "processing_time_ms")
+        }
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    if isinstance(value, str):
+        text = re.sub(r"/[^\s'\"]*/(bare|traced)\d+/", "<folder>/", value)
+        text = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|\b01[0-9A-Z]{6}\b", "<ulid>", text)
+        return re.sub(r"[0-9a-f]{6,}|\d+", "#", text)
+    return "#" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def test_the_host_gives_the_same_with_and_without_us(bare: Chain, traced: Chain) -> None:
+    for name in (
+        "intent",
+        "coordinator",
+        "answers",
+        "dry",
+        "result",
+        "denied",
+        "pipeline",
+        "agents",
+        "schedule",
+        "rest",
+    ):
+        assert masked(read(traced, f"{name}.json")) == masked(read(bare, f"{name}.json")), name
+    columns = ("title", "status", "created_by", "metadata")
+
+    def seen(chain: Chain) -> list[dict[str, Any]]:
+        return [{key: json.loads(row[key] or "null") if key == "metadata" else row[key] for key in columns}
+                for row in rows(chain)]  # fmt: skip
+
+    assert masked(seen(traced)) == masked(seen(bare))
+    assert git(bare, "log", "--format=%an %ae %s") == git(traced, "log", "--format=%an %ae %s")
+    assert [key for key in rows(traced)[0] if key not in rows(bare)[0]] == ["trace_id"]
+
+
+def test_every_point_has_fired_or_the_version_lacks_it(traced: Chain) -> None:
+    lacks = lacking(traced)
+    silent = [point for point in points() if point not in fired(traced) | lacks]
+    assert silent == [point for point in NOT_REACHED.get(traced.host.version, ()) if point not in lacks]
+
+
+MESSAGES = {
+    "dashes": "Subject\n\nabove\n---\nbelow the line",
+    "index": "Subject\n\nIndex: nothing\nmore",
+    "crlf": "Subject\r\n\r\nA body\r\nof two lines\r\n",
+    "non-ascii": "Änderung \u2013 \u6587\u6863\n\nK\u00f6rper",
+    "trailers": "Subject\n\nBody\n\nSigned-off-by: Somebody <s@example.org>",
+    "subject": "Subject alone",
+}
+
+
+@pytest.fixture(scope="module")
+def executed(host: Any, model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    chain = Chain(host, tmp_path_factory.mktemp("messages"), model_url)
+    chain.traced("init", "intent", "coordinate", "dry_run")
+    return chain
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_the_trailers_reach_main_whatever_the_message_holds(executed: Chain, kind: str) -> None:
+    executed.traced("execute", DRIVER_MESSAGE=MESSAGES[kind])
+    sha = git(executed, "rev-parse", "HEAD")
+    found = executed.document(sha)
+    (commit,) = (commit for commit in found["commits"] if commit["sha"] == sha)
+    assert commit["trailers"]["Task-Id"] == found["task"]["task_id"]
+    assert commit["trailers"]["Session-Id"] == found["task"]["session_id"]
+    assert git(executed, "log", "-1", "--format=%(trailers:key=Task-Id,valueonly)") == found["task"]["task_id"]
