@@ -35,13 +35,12 @@ conformance: $(VENV)/.dev ## facts about decorated functions, held against this 
 	$(BIN)/python -m pytest tests/conformance -q
 
 PEERS ?= otel logfire traceloop langfuse openinference mlflow laminar
-PEER_TESTS = -m pytest tests/conformance -q -p no:cacheprovider -c /dev/null --rootdir=. --import-mode=importlib --timeout=60 -W ignore
 conformance-peers: $(VENV)/.dev ## the same facts on other products, each in a .venv-peers of its own (needs uv); makes docs/conformance.md
-	@ADAPTER=agentos_otel CONFORMANCE_OUTCOMES=tests/conformance/results/agentos_otel.json $(BIN)/python -m pytest tests/conformance -q | tail -1
+	@$(BIN)/python -m tests.conformance.run_peer agentos_otel $(BIN)/python
 	@for peer in $(PEERS); do \
 	  test -x .venv-peers/$$peer/bin/python || uv venv -q -p $(PYTHON) .venv-peers/$$peer || exit 1; \
 	  uv pip install -q -p .venv-peers/$$peer -r tests/conformance/peers/common.txt -r tests/conformance/peers/$$peer.txt || exit 1; \
-	  echo "$$peer: $$(ADAPTER=$$peer CONFORMANCE_OUTCOMES=tests/conformance/results/$$peer.json .venv-peers/$$peer/bin/python $(PEER_TESTS) 2>&1 | grep -E '^[0-9]+ (passed|failed)')"; \
+	  $(BIN)/python -m tests.conformance.run_peer $$peer .venv-peers/$$peer/bin/python || exit 1; \
 	done
 	$(BIN)/python -m tests.conformance.table > docs/conformance.md
 

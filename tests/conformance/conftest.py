@@ -23,7 +23,6 @@ from tests.conformance.compare import Decorate  # noqa: E402
 HERE = Path(__file__).parent
 OURS = ("agentos_otel", "agentos_otel_full")
 CHOSEN = (os.environ["ADAPTER"],) if os.environ.get("ADAPTER") else OURS
-_outcomes: dict[str, list[str]] = {}
 
 
 @pytest.fixture(scope="session", params=CHOSEN)
@@ -64,28 +63,36 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     return True
 
 
+def pytest_sessionstart() -> None:
+    """Say which product this is."""
+    product = importlib.import_module(f"{adapters.__name__}.{CHOSEN[0]}").Product
+    version = metadata.version(product.distribution)
+    python = ".".join(map(str, sys.version_info[:3]))
+    _note({"product": {"title": product.title, "version": version, "python": python}})
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Note which fact begins."""
+    _note({"started": _fact(nodeid)})
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note why a test failed, by fact."""
-    fact = Path(report.nodeid.partition("::")[0]).relative_to(HERE.relative_to(Path.cwd())).as_posix()
-    reasons = _outcomes.setdefault(fact, [])
+    """Note why a test failed."""
     if report.skipped:
-        reasons.append("-")  # the product has no such thing
+        _note({"failed": ["-"]})  # the product has no such thing
     if report.failed:
         crash = getattr(report.longrepr, "reprcrash", None)
         message = (crash.message if crash else str(report.longrepr)).splitlines()
         test = report.nodeid.rpartition("::")[2].partition("[")[0]
-        reasons.append(f"{test}: {message[0][:200] if message else report.when}")
+        _note({"failed": [f"{test}: {message[0][:200] if message else report.when}"]})
 
 
-def pytest_sessionfinish() -> None:
-    """Write what `table.py` puts together, where it was asked for."""
-    wanted = os.environ.get("CONFORMANCE_OUTCOMES")
-    if wanted:
-        product = importlib.import_module(f"{adapters.__name__}.{CHOSEN[0]}").Product
-        found = {
-            "title": product.title,
-            "version": metadata.version(product.distribution),
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "facts": dict(sorted(_outcomes.items())),
-        }
-        Path(wanted).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+def _fact(nodeid: str) -> str:
+    return Path(nodeid.partition("::")[0]).relative_to(HERE.relative_to(Path.cwd())).as_posix()
+
+
+def _note(event: dict[str, object]) -> None:
+    """Write a line for `run_peer.py`, at once: what comes next may take the interpreter down."""
+    if path := os.environ.get("CONFORMANCE_OUTCOMES"):
+        with Path(path).open("a") as file:
+            file.write(json.dumps(event) + "\n")

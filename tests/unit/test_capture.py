@@ -77,7 +77,7 @@ class Sub(dict[str, int]):
         (Model(name="n"), "Model(name='n', key=SecretStr('**********'))"), (Pair(1, "t"), "Pair(left=1, token='****')"),
         (Color.RED, "<Color.RED: 1>"), (Loud(), "<Loud>"), ([Loud()], "[<Loud>]"), (object(), "<object>"),
         (ValueError("a", 1), "ValueError('a', 1)"), (iter([1]), "<list_iterator>"), (range(3), "range(0, 3)"),
-        (types.MappingProxyType({"a": 1}), "<mappingproxy>"), (np.zeros((2, 3)), "<ndarray (2, 3) float64>"),
+        (types.MappingProxyType({}), "<mappingproxy>"), (np.zeros((2, 3)), "<ndarray (2, 3) float64>"),
         (np.float64(1.5), "np.float64(1.5)"),
         ({"api_key": "k", "n": {"password": 1}}, "{'api_key': '****', 'n': {'password': '****'}}"),
     ],

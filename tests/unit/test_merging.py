@@ -96,8 +96,10 @@ def test_split_undoes_a_merge_for_good(host: Host) -> None:
     assert merging.split(space, merged[:8]) == merged
     space.close()
     assert sorted(stages(each) for each in host.look()) == [["coordination"], ["intent"]]
+    space = host.workspace()
     with pytest.raises(NotFoundError, match="no merged task"):
-        merging.split(host.workspace(), merged)
+        merging.split(space, merged)
+    space.close()
 
 
 def test_merges_and_splits_are_in_the_journals_from_which_the_tables_are_rebuilt(host: Host) -> None:

@@ -31,18 +31,3 @@ def test_it_yields_and_its_span_covers_its_body(traced: Decorate, shape: Any) ->
     assert shape() == [
         ("outer", None, "ok"), ("numbers", "outer", "ok"), ("leaf", "numbers", "ok"), ("leaf", "numbers", "ok"),
     ]  # fmt: skip
-
-
-def test_what_is_never_iterated_runs_nothing(traced: Decorate) -> None:
-    async def scenario(decorate: Decorate) -> list[str]:
-        ran = []
-
-        @decorate
-        async def numbers() -> AsyncIterator[int]:
-            ran.append("body")
-            yield 1
-
-        await numbers().aclose()  # type: ignore[attr-defined]
-        return ran
-
-    assert alike(scenario, traced) == []

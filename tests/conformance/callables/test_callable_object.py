@@ -1,8 +1,7 @@
-"""A callable object is called, and shows its attributes as they are now."""
+"""A callable object, sync and async, and a builtin function are called."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from tests.conformance.compare import Decorate, alike
@@ -28,13 +27,11 @@ class Asynchronous:
 
 
 def test_an_object_with_a_call_method(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> list[Any]:
+    def scenario(decorate: Decorate) -> list[int]:
         counter = decorate(Counter())
-        seen = [counter(), counter(2), counter.count]
-        counter.reset()
-        return [*seen, counter.count, isinstance(counter, Counter)]
+        return [counter(), counter(2)]
 
-    assert alike(scenario, traced) == [1, 3, 3, 0, True]
+    assert alike(scenario, traced) == [1, 3]
 
 
 def test_an_object_whose_call_is_a_coroutine_function(traced: Decorate) -> None:
@@ -42,22 +39,6 @@ def test_an_object_whose_call_is_a_coroutine_function(traced: Decorate) -> None:
         return await decorate(Asynchronous())(3)
 
     assert alike(scenario, traced) == 3
-
-
-def test_a_cache_keeps_its_methods_and_can_be_a_method(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> list[Any]:
-        class Host:
-            @decorate
-            @functools.lru_cache  # noqa: B019 - the host dies with the test
-            def double(self, number: int) -> int:
-                return 2 * number
-
-        host = Host()
-        seen = [host.double(2), host.double(2), Host.double.cache_info().hits]
-        Host.double.cache_clear()
-        return [*seen, Host.double.cache_info().hits]
-
-    assert alike(scenario, traced) == [4, 4, 1, 0]
 
 
 def test_a_builtin_function(traced: Decorate, shape: Any) -> None:

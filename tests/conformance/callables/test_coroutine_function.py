@@ -52,20 +52,3 @@ def test_no_step_of_the_event_loop_is_added(traced: Decorate) -> None:
         return 0
 
     assert alike(scenario, traced) == 3
-
-
-def test_what_is_never_awaited_warns_by_its_own_name_and_has_no_span(traced: Decorate, shape: Any) -> None:
-    import warnings
-
-    def scenario(decorate: Decorate) -> str:
-        @decorate
-        async def work() -> None: ...
-
-        with warnings.catch_warnings(record=True) as seen:
-            warnings.simplefilter("always")
-            _ = work()
-            del _
-        return str(seen[0].message)
-
-    assert "work' was never awaited" in alike(scenario, traced)
-    assert shape() == []

@@ -23,21 +23,6 @@ def test_it_gives_its_value_and_spans_nest(traced: Decorate, shape: Any) -> None
     assert shape() == [("outer", None, "ok"), ("inner", "outer", "ok"), ("inner", "outer", "ok")]
 
 
-def test_a_call_that_does_not_fit_raises_as_the_bare_one_does(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> tuple[str, ...]:
-        @decorate
-        def work(number: int) -> int:
-            return number
-
-        try:
-            work(1, 2)  # type: ignore[call-arg]
-        except TypeError as error:
-            return error.args
-        return ()
-
-    assert "takes 1 positional argument" in alike(scenario, traced)[0]
-
-
 def test_it_is_called_once_with_the_very_objects(traced: Decorate) -> None:
     def scenario(decorate: Decorate) -> list[bool]:
         given, named, seen = object(), object(), []

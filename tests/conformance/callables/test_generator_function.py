@@ -29,35 +29,3 @@ def test_it_yields_and_its_span_covers_its_body(traced: Decorate, shape: Any) ->
     assert shape() == [
         ("outer", None, "ok"), ("numbers", "outer", "ok"), ("leaf", "numbers", "ok"), ("leaf", "numbers", "ok"),
     ]  # fmt: skip
-
-
-def test_a_call_that_does_not_fit_raises_at_the_call(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> str:
-        @decorate
-        def numbers(count: int) -> Iterator[int]:
-            yield count
-
-        try:
-            numbers()  # type: ignore[call-arg]
-        except TypeError:
-            return "at the call"
-        return "later"
-
-    assert alike(scenario, traced) == "at the call"
-
-
-def test_what_is_never_iterated_runs_nothing(traced: Decorate, shape: Any) -> None:
-    def scenario(decorate: Decorate) -> list[str]:
-        ran = []
-
-        @decorate
-        def numbers() -> Iterator[int]:
-            ran.append("body")
-            yield 1
-
-        numbers()
-        generator: Any = numbers()
-        generator.close()
-        return ran
-
-    assert alike(scenario, traced) == []

@@ -1,4 +1,4 @@
-"""A `functools.partial`, of a function and of a coroutine function, works and shows its parts."""
+"""A `functools.partial`, of a function and of a coroutine function, works."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def test_a_partial_of_a_function(traced: Decorate) -> None:
             return left + right
 
         adder = decorate(functools.partial(add, 2))
-        return [adder(right=3), adder(), adder.func is add, adder.args, adder.keywords]
+        return [adder(right=3), adder()]
 
-    assert alike(scenario, traced) == [5, 2, True, (2,), {}]
+    assert alike(scenario, traced) == [5, 2]
 
 
 def test_a_partial_of_a_coroutine_function(traced: Decorate) -> None:

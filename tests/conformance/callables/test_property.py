@@ -1,4 +1,4 @@
-"""A property's getter, above and below `@property`, keeps setter, deleter and docstring; a cached one is cached."""
+"""A property's getter and setter, decorated below `@property`, work; a cached property is computed once."""
 
 from __future__ import annotations
 
@@ -30,29 +30,6 @@ def test_the_decorator_below_property(traced: Decorate, shape: Any) -> None:
 
     assert alike(scenario, traced) == [4, "A number."]
     assert shape() == [("number", None, "ok")] * 2
-
-
-def test_the_decorator_above_property(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> list[Any]:
-        class Host:
-            value = 1
-
-            @property
-            def plain(self) -> int:
-                """A number."""
-                return self.value
-
-            @plain.setter
-            def plain(self, value: int) -> None:
-                self.value = value
-
-            number = decorate(plain)
-
-        host = Host()
-        host.number = 4
-        return [host.number, isinstance(vars(Host)["number"], property), Host.number.__doc__]
-
-    assert alike(scenario, traced) == [4, True, "A number."]
 
 
 def test_a_cached_property_is_computed_once(traced: Decorate, shape: Any) -> None:

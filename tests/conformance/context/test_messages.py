@@ -39,7 +39,8 @@ def test_a_queue_between_threads(adapter: Adapter, spans: Any) -> None:
         return found
 
     assert alike(scenario, adapter.traced) == [2, 4, 20]
-    assert sorted((span.name, str(span.parent)) for span in spans()) == [
+    seen = [span for span in spans() if span.name in ("handle", "send")]
+    assert sorted((span.name, str(span.parent)) for span in seen) == [
         ("handle", "None"), ("handle", "send"), ("handle", "send"), ("send", "None"), ("send", "None"),
     ]  # fmt: skip
-    assert len({span.trace_id for span in spans()}) == 3
+    assert len({span.trace_id for span in seen}) == 3

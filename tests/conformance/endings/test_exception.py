@@ -56,35 +56,3 @@ def test_an_exception_that_is_caught_inside_is_none(traced: Decorate, shape: Any
 
     assert alike(scenario, traced) == 1
     assert shape() == [("outer", None, "ok"), ("inner", "outer", "error")]
-
-
-def test_a_group_and_an_exception_without_text_that_takes_no_attribute(traced: Decorate, shape: Any) -> None:
-    class SilentError(Exception):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            raise RuntimeError("no text")
-
-        __repr__ = __str__
-
-        def __setattr__(self, name: str, value: object) -> None:
-            raise RuntimeError("nothing is set here")
-
-    def scenario(decorate: Decorate) -> list[Any]:
-        group = ExceptionGroup("group", [ValueError("one"), KeyError("two")])
-        silent = SilentError()
-
-        @decorate
-        def work(error: Exception) -> None:
-            raise error
-
-        seen: list[Any] = []
-        for given in (group, silent):
-            try:
-                work(given)
-            except Exception as error:  # noqa: BLE001 - both are meant
-                seen.append(error is given)
-        return seen
-
-    assert alike(scenario, traced) == [True, True]
-    assert [status for _, _, status in shape()] == ["error", "error"]

@@ -71,4 +71,4 @@ def test_two_generators_that_are_read_in_turn(traced: Decorate, shape: Any) -> N
         return list(zip(left(), right(), strict=True))
 
     assert alike(scenario, traced) == [(1, 3), (2, 4)]
-    assert sorted(parent for name, parent, _ in shape() if name == "leaf") == ["left", "left", "right", "right"]
+    assert sorted(str(parent) for name, parent, _ in shape() if name == "leaf") == ["left", "left", "right", "right"]

@@ -1,8 +1,7 @@
-"""A function and a bound method pickle by name, a callable object with its state."""
+"""A function and a bound method pickle by name."""
 
 from __future__ import annotations
 
-import functools
 import pickle
 from typing import Any
 
@@ -17,11 +16,3 @@ def test_a_function_and_a_bound_method(traced: Decorate) -> None:
         return [same, pickle.loads(pickle.dumps(samples.Host(2).add))(3)]
 
     assert alike(scenario, traced) == [True, 5]
-
-
-def test_a_callable_object(traced: Decorate) -> None:
-    def scenario(decorate: Decorate) -> int:
-        adder: Any = pickle.loads(pickle.dumps(decorate(functools.partial(samples.add, 2))))
-        return int(adder(3))
-
-    assert alike(scenario, traced) == 5

