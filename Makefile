@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration crash conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
+.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -23,13 +23,16 @@ $(VENV)/.dev: $(VENV)/.base requirements/dev.txt
 demo: $(VENV)/.base ## run the demo pipeline on a small git repository and show the run
 	@$(BIN)/agentos-otel demo
 
-test: unit conformance integration ## install what is needed and run all tests
+test: unit conformance integration agentos ## install what is needed and run all tests
 
 unit: $(VENV)/.dev ## tests without processes, servers or git
 	$(BIN)/python -m pytest tests/unit -q
 
 integration: $(VENV)/.dev ## tests with real processes, git, SQLite, PostgreSQL and a real agent
 	$(BIN)/python -m pytest tests/integration -q
+
+agentos: $(VENV)/.dev ## AgentOS's chain on a stand-in; on real checkouts too where AGENTOS_SRC names them (AGENTOS_PYTHON)
+	$(BIN)/python -m pytest tests/agentos -q
 
 conformance: $(VENV)/.dev ## facts about decorated functions, held against this library
 	$(BIN)/python -m pytest tests/conformance -q

@@ -18,7 +18,6 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
 from agentos_otel.instrumentation import site_path
-from agentos_otel.instrumentation.point_map import load_map
 from agentos_otel.tracing import carriers, joining, task_file
 from agentos_otel.tracing.runtime import Runtime
 from agentos_otel.tracing.span import now_ns
@@ -53,8 +52,7 @@ def run(
     found = settings.read().with_changes(session_id=session_id, maps=[p.absolute() for p in maps] or None)
     if found.disabled:
         sys.exit(_launch(command, os.environ, lambda: None)[0])
-    for path in found.maps:
-        load_map(path)
+    bootstrap.maps_of(found)  # a wrong one is the user's to know, before the command runs
     bootstrap.open_store(found, bootstrap.CLI_WAIT)
     runtime = bootstrap.build_runtime(found, {})
     attempt = _joined(found, runtime, task_id) if task_id not in (None, "new") else None

@@ -78,6 +78,12 @@ class Chain:
             connection.commit()
         connection.close()
 
+    def cancel(self, task_id: str) -> None:
+        connection = sqlite3.connect(self.database(), timeout=10)
+        connection.execute("UPDATE tasks SET status = 'canceled' WHERE task_id = ?", (task_id,))
+        connection.commit()
+        connection.close()
+
     # --- the steps ---
 
     def init(self) -> None:
@@ -186,9 +192,11 @@ class Chain:
         self.freeze(draft.task_id)
         launcher = host("core.runner.launcher").TaskLauncher(repo_path=self.repo)
         launched = launcher.launch_task(draft.task_id, actor="driver")
-        deadline = time.monotonic() + 60
-        while launcher.is_task_running(draft.task_id) and time.monotonic() < deadline:
+        began = time.monotonic()
+        while launcher.is_task_running(draft.task_id) and time.monotonic() < began + 60:
             time.sleep(0.05)
+            if time.monotonic() > began + 3:  # as published it turns in a state for a minute: the user cancels it
+                self.cancel(draft.task_id)
         self.write("thread.json", {"task_id": draft.task_id, "launched": launched})
 
     def runner_child(self) -> None:

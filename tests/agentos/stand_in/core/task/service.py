@@ -2,8 +2,9 @@
 
 import json
 import time
+from contextlib import closing
 
-from ...store import get_writer
+from ...store import connect, get_writer
 from ..time import now
 from .._version_gate import VERSION
 from .manager import TaskManager, new_ulid
@@ -39,7 +40,11 @@ class TaskService:
             )
             return task_id
 
-        get_writer().submit(write, timeout=10.0)
+        if VERSION >= (0, 3, 0):
+            get_writer().submit(write, timeout=10.0)
+        else:
+            with closing(connect()) as connection, connection:
+                write(connection)
         self.manager._route(task)
         return task
 
