@@ -71,7 +71,7 @@ class Workspace:
         if written:
             self.index.catch_up()
         day_files.merge(self.index, self.is_forwarded)
-        self.size = pruning.weigh(self.index, self.max_size)
+        pruning.tell_full(self.index, self.max_size)
 
     def do(self, *operations: dict[str, Any]) -> bool | None:
         """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).
