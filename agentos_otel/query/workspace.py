@@ -66,7 +66,7 @@ class Workspace:
         births.sweep(self.state_dir)
         self.index.catch_up()  # first: the reaper asks the task store who else is in an attempt
         written = reaper.reap(self.journal_dir, self.host, self.store)
-        commits.take_in(self.state_dir, self.store)
+        commits.take_in(self)
         written += merge_births(self) + close_idle(self, self.idle_ns)
         if written:
             self.index.catch_up()
