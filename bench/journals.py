@@ -13,7 +13,7 @@ from agentos_otel.journal import encoding
 from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN, STATEMENT, frame
 
 SPANS = 10
-"""Of one task: its root, a stage, an agent's call, and seven tools."""
+"""Of one task: its root, a stage, a tool (in each tenth task an agent's call), and seven tools below it."""
 TASKS = 1000
 """Of one run."""
 EPOCH = 1_760_000_000 * 10**9
@@ -75,14 +75,16 @@ def _task(run_id: str, trace_id: bytes, number: int, dice: random.Random, told: 
          "root_span_id": ids[0].hex(), "owner_run": run_id, "sampled": True, "at": at},
         {"op": "join", "run_id": run_id, "task_id": task_id, "attempt": 1, "host": "h", "pid": 1, "at": at},
         {"op": "state", "task_id": task_id, "status": "executing", "at": at},
-        {"op": "end", "task_id": task_id, "attempt": 1, "status": "completed", "run_id": run_id, "at": at + 20},
+        {"op": "end", "task_id": task_id, "attempt": 1, "status": "completed", "run_id": run_id, "at": at + 20,
+         "root_span_id": ids[0].hex()},
         {"op": "leave", "run_id": run_id, "task_id": task_id, "attempt": 1, "at": at + 30},
     ]  # fmt: skip
 
     def span(field: int, place: int, end: int) -> bytes:
         parent = ids[min(place - 1, 2)] if place else b""
         head = encoding.head(trace_id, ids[place], parent, _NAMES[place], at + place, end)
-        return encoder.record(field, [head, shared, _PARTS[place]])
+        parts = _AGENT if place == 2 and number % 10 == 0 else _PARTS[place]
+        return encoder.record(field, [head, shared, parts])
 
     yield from (span(STARTED_SPAN, place, 0) for place in range(3))
     yield from (frame(STATEMENT, encoding.json_bytes(said)) for said in statements[:4])
@@ -102,10 +104,12 @@ def _encoder(run_id: str) -> encoding.SpanEncoder:
 
 
 _ENCODERS: dict[str, encoding.SpanEncoder] = {}
-_KINDS = ["task", "stage", "agent", *["tool"] * (SPANS - 3)]
+_KINDS = ["task", "stage", *["tool"] * (SPANS - 2)]
 _NAMES = [encoding.name(f"{semconv.SPAN_NAME_PREFIX[kind]}x", 1) for kind in _KINDS]
-_PARTS = [
-    encoding.attributes(
+
+
+def _attributes(kind: str) -> bytes:
+    return encoding.attributes(
         {
             semconv.AGENTOS_TASK_ATTEMPT: 1,
             semconv.AGENTOS_KIND: kind,
@@ -115,5 +119,7 @@ _PARTS = [
             **{f"bench.attribute_{number}": number for number in range(4)},
         }
     )
-    for kind in _KINDS
-]
+
+
+_PARTS = [_attributes(kind) for kind in _KINDS]
+_AGENT = _attributes("agent")

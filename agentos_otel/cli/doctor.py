@@ -45,8 +45,8 @@ def doctor(as_json: bool) -> None:
             lost = total["dropped"] + total["damaged"]  # what was cut or came late is there
             check("losses", not lost, ", ".join(f"{key} {value}" for key, value in total.items()))
             refused = space.index.refused()
-            full = space.size >= found.max_size
-            check("journals", not refused and not full, _journals(space.size, found.max_size, refused))
+            full = space.index.size >= found.max_size
+            check("journals", not refused and not full, _journals(space.index.size, found.max_size, refused))
             check("ids", not ambiguous, f"produced in several tasks: {', '.join(ambiguous)}" if ambiguous else "unique")
     except AgentosOtelError as error:
         check("task store", False, str(error))

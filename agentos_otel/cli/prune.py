@@ -31,7 +31,7 @@ def prune(older_than: str | None, max_size: str | None, dry_run: bool, as_json: 
     with workspace() as space:
         day_files.merge(space.index, space.is_forwarded, at_least=1)
         done = pruning.prune(space.index, space.store, before_ns, size, dry_run=dry_run)
-        pruning.weigh(space.index, found.max_size)
+        pruning.tell_full(space.index, found.max_size)
     if as_json:
         print_json({"schema_version": 1, "dry_run": dry_run, **asdict(done)})
         return

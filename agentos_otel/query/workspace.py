@@ -66,12 +66,12 @@ class Workspace:
         births.sweep(self.state_dir)
         self.index.catch_up()  # first: the reaper asks the task store who else is in an attempt
         written = reaper.reap(self.journal_dir, self.host, self.store)
-        commits.take_in(self.state_dir, self.store)
+        commits.take_in(self)
         written += merge_births(self) + close_idle(self, self.idle_ns)
         if written:
             self.index.catch_up()
         day_files.merge(self.index, self.is_forwarded)
-        self.size = pruning.weigh(self.index, self.max_size)
+        pruning.tell_full(self.index, self.max_size)
 
     def do(self, *operations: dict[str, Any]) -> bool | None:
         """Journal operations of ours and apply them, all or none; the result of the last (see `TaskStore.apply`).

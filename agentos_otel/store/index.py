@@ -51,6 +51,8 @@ class Index:
     def __init__(self, path: Path, journal_dir: Path, store: TaskStore | None) -> None:
         self.journal_dir = journal_dir
         self._store = store
+        self.size = 0
+        """Bytes of all journals when they were listed last."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             refuse_network(path.parent, f"the index {path}", "set AGENTOS_OTEL_STATE_DIR to a local directory")
@@ -108,15 +110,18 @@ class Index:
         Newborn files (their names begin with a dot) are left out, and so is whatever is no plain file.
         """
         live = self.journal_dir / "live"
-        for folder in (self.journal_dir / "done", *(sorted(live.iterdir()) if live.is_dir() else ())):
+        for folder in (self.journal_dir / "done", *(live.iterdir() if live.is_dir() else ())):
+            prefix = f"{folder.relative_to(self.journal_dir)}/"
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
-                prefix = f"{folder.relative_to(self.journal_dir)}/"
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
-                        with contextlib.suppress(OSError):
+                for entry in entries:
+                    name = entry.name
+                    if name.endswith(SUFFIX) and not name.startswith("."):
+                        try:
                             status = entry.stat(follow_symlinks=False)
-                            if stat.S_ISREG(status.st_mode):
-                                yield prefix + entry.name, status.st_size
+                        except OSError:
+                            continue
+                        if stat.S_ISREG(status.st_mode):
+                            yield prefix + name, status.st_size
 
     def catch_up(self) -> int:
         """Read what the journals have grown by, and tell the task store; returns the number of new records.
@@ -128,7 +133,9 @@ class Index:
         until_ns = time.time_ns()
         (told,) = self.connection.execute("SELECT COALESCE(MAX(pending_id), 0) FROM pending").fetchone()
         known = dict(self.connection.execute("SELECT path, offset FROM files"))
-        grown = [path for path, size in self.listing() if size > known.get(path, 0)]
+        listed = list(self.listing())
+        self.size = sum(size for _, size in listed)
+        grown = [path for path, size in listed if size > known.get(path, 0)]
         records = self.read(grown, identity)
         if self._store is not None and identity is not None:
             project(self.connection, self._store, self.fetch, until_ns, told)

@@ -84,7 +84,7 @@ class Batch:
         return self._bytes >= _FULL
 
     def read(self, path: str) -> bool:
-        """Take in the next piece of a file; whether it has grown since it was last read.
+        """Take in the next piece of a file; whether there may be more.
 
         Args:
             path: Relative to the journal directory. A file that is gone was moved or pruned since it was seen.
@@ -96,8 +96,7 @@ class Batch:
             name = path.removeprefix(LIVE_FILES)
             if not in_day_file and execute("SELECT 1 FROM segments WHERE name = ?", (name,)).fetchone():
                 return False  # it lies in a day file: who moved it was stopped before removing this one
-            execute("INSERT INTO files (path) VALUES (?)", (path,))
-            row = execute("SELECT file_id, offset FROM files WHERE path = ?", (path,)).fetchone()
+            row = (execute("INSERT INTO files (path) VALUES (?)", (path,)).lastrowid or 0, 0)
             if not in_day_file:
                 self._place_segment(name, row[0], 0)
         file_id: int = row[0]
@@ -113,11 +112,10 @@ class Batch:
         end = self._take(chunk, path, file_id, offset, in_day_file=in_day_file)
         execute("UPDATE files SET offset = ?, refused = NULL WHERE file_id = ?", (end, file_id))
         self._bytes += end - offset
-        return end > offset
+        return end - offset > PIECE // 2  # less is read of a piece only where the file ends
 
     def _place_segment(self, name: str, file_id: int, base: int) -> None:
         """Say where a segment lies; one that lay elsewhere has been moved."""
-        self._connection.execute("DELETE FROM files WHERE path = ? AND file_id != ?", (LIVE_FILES + name, file_id))
         self._connection.execute(
             "INSERT INTO segments (name, run_id, file_id, base) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET file_id = excluded.file_id, base = excluded.base",
@@ -151,6 +149,7 @@ class Batch:
             begin = header.record.offset + header.record.size
             if begin + header.size > (self._journal_dir / path).stat().st_size:
                 return header.record.offset  # half a copy: its file still lives, and who moves it next cuts this off
+            self._connection.execute("DELETE FROM files WHERE path = ?", (LIVE_FILES + header.name,))
             self._place_segment(header.name, file_id, begin)
             start = number + 1
         return chunk.next_offset

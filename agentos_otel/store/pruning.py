@@ -1,4 +1,4 @@
-"""Caps on all journals together: weighs them, and removes the oldest day files with all that is known from them.
+"""Caps on all journals together: says that they are full, and removes the oldest day files and what is known from them.
 
 Only day files go: what lies in them has ended, is indexed and forwarded. A file with records of a task that is still
 open stays.
@@ -44,16 +44,14 @@ class Pruned:
     size: int = 0
 
 
-def weigh(index: Index, max_size: int | None) -> int:
-    """Return the bytes of all journals, and tell traced programs by a file whether they may go on writing."""
-    size = sum(size for _, size in index.listing())
+def tell_full(index: Index, max_size: int | None) -> None:
+    """Tell traced programs, by a file, whether the journals, as they were listed last, leave room for more."""
     full = index.journal_dir / FULL
     with contextlib.suppress(OSError):
-        if max_size is not None and size >= max_size:
+        if max_size is not None and index.size >= max_size:
             full.touch(mode=0o600)
         else:
             full.unlink(missing_ok=True)
-    return size
 
 
 def prune(index: Index, store: TaskStore, before_ns: int | None, max_size: int | None, *, dry_run: bool) -> Pruned:
@@ -90,6 +88,8 @@ def prune(index: Index, store: TaskStore, before_ns: int | None, max_size: int |
         result.files.append(path)
         result.bytes += size
         result.size -= size
+    if not dry_run:
+        index.size = result.size
     return result
 
 

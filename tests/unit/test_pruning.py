@@ -11,7 +11,7 @@ import pytest
 from agentos_otel.errors import NotFoundError
 from agentos_otel.journal.writer import FULL
 from agentos_otel.store.day_files import merge
-from agentos_otel.store.pruning import prune, weigh
+from agentos_otel.store.pruning import prune, tell_full
 from tests.unit.journals import DAY_NS, end, said, span, spans_of, trace, write
 from tests.unit.test_projection import Place, born, ended
 
@@ -34,7 +34,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def files(place: Place) -> list[str]:
-    return [path for path, _ in place.index.listing()]
+    return sorted(path for path, _ in place.index.listing())
+
+
+def size_of(place: Place) -> int:
+    return sum(size for _, size in place.index.listing())
 
 
 def test_what_ended_before_a_time_goes_with_its_rows_and_open_tasks_stay(place: Place) -> None:
@@ -53,10 +57,10 @@ def test_what_ended_before_a_time_goes_with_its_rows_and_open_tasks_stay(place: 
 
 
 def test_the_oldest_go_until_the_size_is_reached(place: Place) -> None:
-    total = weigh(place.index, None)
+    total = size_of(place)
     done = prune(place.index, place.store, None, total - 1, dry_run=False)
     assert done.files == ["done/1970-01-02.otlp"]
-    assert done.size == weigh(place.index, None) == total - done.bytes
+    assert done.size == size_of(place) == total - done.bytes
     assert prune(place.index, place.store, None, total, dry_run=False).files == []
     assert prune(place.index, place.store, None, 0, dry_run=False).kept == ["done/1970-01-03.otlp"]
 
@@ -80,7 +84,12 @@ def test_what_is_not_merged_is_not_pruned(place: Place) -> None:
 
 def test_journals_beyond_their_size_are_marked_full_until_there_is_room(place: Place) -> None:
     full = place.journal_dir / FULL
-    size = weigh(place.index, 1)
+    place.index.catch_up()
+    tell_full(place.index, size_of(place))
     assert full.exists()
-    weigh(place.index, size + 1)
+    tell_full(place.index, size_of(place) + 1)
+    assert not full.exists()
+    tell_full(place.index, 1)
+    prune(place.index, place.store, None, 0, dry_run=False)
+    tell_full(place.index, size_of(place) + 1)
     assert not full.exists()
