@@ -102,6 +102,7 @@ def _reserve(runtime: Runtime, found: settings.Settings, name: str) -> Attempt:
     trace_id = new_trace_id()
     sampled = runtime.samples(trace_id, name)
     attempt = Attempt(task_id, session_id, trace_id, new_span_id(), now_ns(), root_name=f"task {name}", sampled=sampled)
+    attempt.owned = True
     return joining.share(attempt)
 
 

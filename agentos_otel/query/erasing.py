@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
-    """Overwrite the task's records in place and hide its row; returns the number of records and the copies left.
+    """Overwrite the records of a task, and of those merged into it; returns their number and the copies left.
 
     What a run wrote about a task beside its spans and logs (ids, artifacts: statements) is erased too. A program that
     still works for the task goes on writing: close the task first.
@@ -23,7 +23,8 @@ def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
     store = workspace.store
     store.task(task_id)
     commits = store.rows("list_commits", task_id=task_id)
-    count = 0
+    merged = [erase(workspace, row["task_id"]) for row in store.rows("merged_from", task_id=task_id)]
+    count = sum(each["records"] for each in merged)
     for attempt in store.rows("list_attempts", task_id=task_id):
         for places in workspace.index.places(attempt["trace_id"]):
             for offset, size, _ in places.records:
@@ -39,5 +40,6 @@ def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
         for query in ("erase_refs", "erase_agents", "erase_artifacts", "erase_commits", "erase_runs", "erase_attempts"):
             tx.run(query, task_id=task_id)
         tx.run("erase_task", task_id=task_id)
-    copies = [f"trailers of commit {commit['sha'][:12]} in {commit['repository']}" for commit in commits]
+    copies = [copy for each in merged for copy in each["copies"]]
+    copies += [f"trailers of commit {commit['sha'][:12]} in {commit['repository']}" for commit in commits]
     return {"records": count, "copies": copies}

@@ -187,8 +187,8 @@ class _Reaping:
         """Claim the end of an attempt whose owner this run was."""
         rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
         row = store.attempt(*part)
-        if row is None:
-            return  # it was deleted
+        if row is None or row["attempt_ended_ns"] is not None:
+            return  # erased, or ended by another: an end that is said too late would win where the tables are rebuilt
         at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
         end = {"op": "end", "task_id": part[0], "attempt": part[1], "status": "failed", "error_type": ABANDONED}
         end.update(root_span_id=row["attempt_root_span_id"], run_id=run.run_id, at=at)

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from agentos_otel.tracing.runtime import Runtime
 
 _inherited: dict[int, Attempt] = {}  # by pid: what the environment gave this process
-_lock = threading.Lock()
+_lock = threading.RLock()  # a plain one deadlocks in a signal handler that enters or ends something
 
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and is not here to release it
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -429,7 +429,8 @@ def end_attempt(
 
     `root` is the open root span of an owner; a reserved root is written from the attempt alone.
 
-    A store that does not answer cannot refuse: the journal then has the end, and this process writes the root.
+    A store that does not answer cannot refuse. An owner ends its task all the same; any other process leaves the root
+    to the reaper, which carries the claim out once this one has exited, since two of them might both write it.
     """
     error_type = error if isinstance(error, str) else qualified_name(type(error)) if error is not None else ""
     with _lock:
@@ -451,6 +452,9 @@ def end_attempt(
     runtime.open.discard(attempt.root_id)
     if ended or (results and results[0] is False):
         return  # another thread, or another process
+    if results is None and not attempt.owned:
+        runtime.open.add(attempt.root_id)
+        return
     runtime.task_ended = True
     if root is None:
         root = root_span(runtime, attempt)
@@ -460,8 +464,7 @@ def end_attempt(
             root.fail_with(error_type, error_type)
         elif status == "cancelled":
             root.note(semconv.AGENTOS_CANCELLED, True)
-        root.end(at)
-    root.end()
+    root.end(at)
     mark_late(attempt)
 
 

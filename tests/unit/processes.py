@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,9 +33,8 @@ class Process:
     def __init__(self, settings: Settings, carrier: dict[str, str] | None = None) -> None:
         self.runtime = bootstrap.build_runtime(settings, {})
         self._context = contextvars.Context()
-        if carrier:
-            self._carried = carriers.extract(carrier)  # kept: collected, it would leave in another context
-            self.do(self._carried.__enter__)
+        self._carried: AbstractContextManager[None] = carriers.extract(carrier) if carrier else nullcontext()
+        self.do(self._carried.__enter__)
 
     def do(self, call: Callable[..., T], *arguments: Any) -> T:
         """Do something in this process."""
@@ -52,12 +52,18 @@ class Process:
     def kill(self) -> Path:
         """Kill it; returns its journal."""
         self.runtime.journal.close(None)
+        self._leave_context()
         return self.runtime.journal.path
+
+    def _leave_context(self) -> None:
+        """Leave what was carried here; the garbage collector would do it in another context."""
+        self._context.run(self._carried.__exit__, None, None, None)
 
     def exit(self) -> Path:
         """End it as the exit of its interpreter does; returns its journal."""
         runtimes.install(self.runtime)
         bootstrap.shutdown()
+        self._leave_context()
         return self.runtime.journal.path
 
 

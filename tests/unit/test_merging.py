@@ -12,6 +12,7 @@ from agentos_otel import guard, stage
 from agentos_otel.errors import NotFoundError
 from agentos_otel.query import merging
 from agentos_otel.query.closing import close
+from agentos_otel.query.erasing import erase
 from agentos_otel.tasks.database import open_database
 from agentos_otel.tasks.store import TaskStore
 from agentos_otel.tracing import runtime as runtimes
@@ -158,3 +159,15 @@ def test_the_end_of_the_task_leaves_nothing_open(host: Host) -> None:
     (found,) = host.look()
     assert {attempt["status"] for attempt in found["attempts"]} == {"completed"}
     assert not [span for span in found["spans"] if span["status"] == "running"]
+
+
+def test_erasing_the_task_erases_what_was_merged_into_it(host: Host) -> None:
+    chain(host)
+    (found,) = host.look()
+    space = host.workspace()
+    erase(space, found["task"]["task_id"])
+    space.close()
+    assert host.look() == []
+    text = b"".join(path.read_bytes() for path in host.settings.journal_dir.rglob("*.otlp"))
+    for attempt in found["attempts"]:
+        assert attempt["task_id"].encode() not in text
