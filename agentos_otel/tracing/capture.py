@@ -96,18 +96,22 @@ class _Writer:
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> None:
         first = True
-        for key, item in dict.items(value):
+        for key, given in dict.items(value):
+            item = given
             lead = "{" if first else ", "
             first = False
             if type(key) is str and len(key) <= _MAX_KEY:
+                if is_secret_name(key):
+                    item = REDACTED
+                if type(item) is str and len(item) < self.left:  # the commonest, in one step
+                    self._add(f"{lead}{key!r}: {item!r}")
+                    continue
                 self._add(f"{lead}{key!r}: ")
-                secret = is_secret_name(key)
             else:
                 self._add(lead)
                 self.write(key, depth + 1)
                 self._add(": ")
-                secret = False
-            self.write(REDACTED if secret else item, depth + 1)
+            self.write(item, depth + 1)
             if self.left <= 0:
                 break
         self._add("{}" if first else "}")

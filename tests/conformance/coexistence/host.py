@@ -1,6 +1,6 @@
 """A host with tracing of its own, as a process: `python -m … ADAPTER HOW` prints what its exporter got, as JSON.
 
-HOW is `before` or `after` (when it sets its provider), `none`, or `sampled`: every 20th trace of 100 is recorded.
+HOW is `before` or `after` (when it sets its provider), `none`, or `sampled`: 1 % of 300 traces is recorded.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Reader(SpanProcessor):
         )
 
 
-class Every20th(Sampler):
+class OnePercent(Sampler):
     """A sampler whose decisions can be counted."""
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class Every20th(Sampler):
 
     def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
         self.asked += 1
-        return SamplingResult(Decision.RECORD_AND_SAMPLE if self.asked % 20 == 1 else Decision.DROP)
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if self.asked % 100 == 1 else Decision.DROP)
 
     def get_description(self) -> str:
-        return "every 20th"
+        return "one percent"
 
 
 def key_of(span: ReadableSpan) -> str:
@@ -72,7 +72,7 @@ def key_of(span: ReadableSpan) -> str:
 def run(name: str, how: str) -> dict[str, Any]:
     """Return what the host sees."""
     single, batch, reader = Away(), Away(), Reader()
-    provider = TracerProvider(sampler=ParentBased(Every20th()) if how == "sampled" else ALWAYS_ON)
+    provider = TracerProvider(sampler=ParentBased(OnePercent()) if how == "sampled" else ALWAYS_ON)
     provider.add_span_processor(SimpleSpanProcessor(single))
     provider.add_span_processor(BatchSpanProcessor(batch))
     provider.add_span_processor(reader)
@@ -93,7 +93,7 @@ def run(name: str, how: str) -> dict[str, Any]:
         outer(1)
         trace.set_tracer_provider(provider)
     token = context.attach(baggage.set_baggage("customer", "c-1"))
-    values = [outer(number) for number in range(100 if how == "sampled" else 1)]
+    values = [outer(number) for number in range(300 if how == "sampled" else 1)]
     context.detach(token)
     provider.force_flush()
     names = {span.context.span_id: key_of(span) for span in single.spans if span.context}

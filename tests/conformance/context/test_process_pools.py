@@ -33,6 +33,27 @@ def test_a_pool(traced: Decorate, spans: Any, method: str) -> None:
     assert [span.name for span in spans() if span.name == "outer"] == ["outer"]
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing(traced: Decorate, spans: Any, method: str) -> None:
+    def scenario(decorate: Decorate) -> list[int]:
+        samples.decorate_all(decorate)
+
+        @decorate
+        def outer() -> list[int]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                with multiprocessing.get_context(method).Pool(1) as pool:
+                    found = pool.map(samples.double, [1, 2])
+                    pool.close()
+                    pool.join()
+            return found
+
+        return outer()
+
+    assert alike(scenario, traced) == [2, 4]
+    assert [span.name for span in spans() if span.name == "outer"] == ["outer"]
+
+
 def test_a_forked_child_that_leaves_inside_a_call(traced: Decorate, spans: Any) -> None:
     import os
 
