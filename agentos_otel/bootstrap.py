@@ -20,7 +20,7 @@ from agentos_otel.errors import AgentosOtelError
 from agentos_otel.journal.encoding import SpanEncoder
 from agentos_otel.journal.writer import Journal
 from agentos_otel.settings import Settings, read
-from agentos_otel.tracing import carriers, host_tasks, joining
+from agentos_otel.tracing import carriers, host_tasks, inheriting
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.runtime import SQL_WAIT, Options, Runtime
 from agentos_otel.tracing.span import now_ns
@@ -358,7 +358,7 @@ def shutdown() -> None:
     if runtime is None:
         return
     guard.guarded("noting points", _note_points, runtime.options.state_dir)
-    guard.guarded("leaving a task", joining.leave_inherited, runtime)
+    guard.guarded("leaving a task", inheriting.leave_inherited, runtime)
     guard.guarded("storing tasks", runtime.flush)
     if host_tasks.table is not None:
         guard.guarded("telling the host's table", host_tasks.table.flush)

@@ -18,7 +18,7 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
 from agentos_otel.instrumentation import site_path
-from agentos_otel.tracing import carriers, joining, task_file
+from agentos_otel.tracing import attempts, carriers, inheriting, operations, roots, task_file
 from agentos_otel.tracing.runtime import Runtime
 from agentos_otel.tracing.span import now_ns
 
@@ -64,8 +64,8 @@ def run(
     task_file.write(file, {**task_file.fields_of(attempt, commits), "reserved" if reserved else "joined": "1"})
     if reserved:
         # Killed with -9 we could not say any more what became of these ids: the reaper settles it from here.
-        joining.write_root_start(runtime, attempt)
-        born = joining.birth_operations(runtime, attempt, owner=True)
+        roots.write_root_start(runtime, attempt)
+        born = operations.birth_operations(runtime, attempt, owner=True)
         runtime.journal.state({"op": "reserved", "file": str(file), "operations": born})
     environ = _environment(found, attempt, file, hooks=not no_hooks)
     code, signalled = _launch(command, environ, lambda: _at_first_commit(runtime, attempt, file, commits))
@@ -86,11 +86,11 @@ def _joined(found: settings.Settings, runtime: Runtime, task_id: str | None) -> 
         resolved = space.resolve(str(task_id))
     finally:
         space.close()
-    attempt = joining.join_task(runtime, resolved)
+    attempt = inheriting.join_task(runtime, resolved)
     if attempt is None:
         raise NotFoundError(f"task {resolved} has no attempt to join: begin one with `run --task new`")
-    joining.share(attempt)
-    runtime.state([joining.join_operation(runtime, attempt)])
+    attempts.share(attempt)
+    runtime.state([operations.join_operation(runtime, attempt)])
     runtime.flush()
     return attempt
 
@@ -103,7 +103,7 @@ def _reserve(runtime: Runtime, found: settings.Settings, name: str) -> Attempt:
     sampled = runtime.samples(trace_id, name)
     attempt = Attempt(task_id, session_id, trace_id, new_span_id(), now_ns(), root_name=f"task {name}", sampled=sampled)
     attempt.owned = True
-    return joining.share(attempt)
+    return attempts.share(attempt)
 
 
 def _environment(found: settings.Settings, attempt: Attempt, file: Path, *, hooks: bool) -> dict[str, str]:
@@ -130,7 +130,7 @@ def _at_first_commit(runtime: Runtime, attempt: Attempt, file: Path, commits: Pa
     if task_file.is_claimed(str(file)) or not commits.exists() or not commits.stat().st_size:
         return
     if task_file.read(file).get("reserved") == "1" and task_file.claim(str(file), by=runtime.run_id):
-        runtime.state(joining.birth_operations(runtime, attempt, owner=True))
+        runtime.state(operations.birth_operations(runtime, attempt, owner=True))
         runtime.flush()
         commits.touch()
 
@@ -193,7 +193,7 @@ def _finish(
     claimed = reserved and not task_file.claim(str(file), by=runtime.run_id)
     named = task_file.read(file).get("task_id", attempt.task_id)
     if reserved and not claimed:
-        runtime.state(joining.birth_operations(runtime, attempt, owner=True))
+        runtime.state(operations.birth_operations(runtime, attempt, owner=True))
     if reserved:
         # After the births and before the files go: a `run` that is killed in between is settled by the reaper.
         runtime.journal.state({"op": "settled"})
@@ -201,9 +201,9 @@ def _finish(
         path.unlink(missing_ok=True)
     if reserved and not claimed:
         status, error = ("completed", None) if code == 0 else ("failed", _error_type(code))
-        joining.end_attempt(runtime, attempt, "cancelled" if signalled else status, None if signalled else error)
+        roots.end_attempt(runtime, attempt, "cancelled" if signalled else status, None if signalled else error)
     elif not reserved:
-        runtime.state([joining.leave_operation(runtime, attempt)])
+        runtime.state([operations.leave_operation(runtime, attempt)])
         runtime.flush()
     space = bootstrap.open_workspace(found)
     try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class Keeper(Protocol):
     """Who changes tasks from outside: a task store, and a journal that says each change first."""
 
+    state_dir: Path
     journal_dir: Path
     host: str
     store: TaskStore

@@ -13,13 +13,13 @@ from agentos_otel.correlation.commits import operation_of
 from agentos_otel.store.live import is_alive
 
 if TYPE_CHECKING:
-    from agentos_otel.query.workspace import Workspace
+    from agentos_otel.query.closing import Keeper
 
 _TAKEN: Final = ".taken"
 _FRESH_S: Final = 60
 
 
-def take_in(workspace: Workspace) -> None:
+def take_in(workspace: Keeper) -> None:
     """Apply what hooks have appended to the files of runs; applying a line twice changes nothing.
 
     The file of a run that is over is journaled and removed: a hundred thousand runs must not leave as many files.
@@ -40,11 +40,11 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
     return [operation_of(line) for line in lines], end
 
 
-def _is_alive(workspace: Workspace, run_id: str) -> bool:
+def _is_alive(workspace: Keeper, run_id: str) -> bool:
     return any(is_alive(path) for path in (workspace.journal_dir / "live").glob(f"*/{run_id}.otlp"))
 
 
-def _settle(workspace: Workspace, path: Path) -> None:
+def _settle(workspace: Keeper, path: Path) -> None:
     """Journal what a file says, and remove it; a child that has outlived its run may begin another one."""
     taken = path.with_suffix(_TAKEN)
     if path != taken:

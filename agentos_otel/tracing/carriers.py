@@ -13,7 +13,7 @@ from agentos_otel import guard, semconv
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import TASK_KEY, current_attempt
 from agentos_otel.context.ids import new_session_id
-from agentos_otel.tracing import joining, task_file
+from agentos_otel.tracing import attempts, task_file
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.runtime import ForeignParent, Inherited, Runtime
 from agentos_otel.tracing.span import Span, now_ns
@@ -104,7 +104,7 @@ def _extracted(carrier: Mapping[str, str]) -> object:
     session = inherited.session_id or new_session_id(inherited.task_id)
     trace_id, span_id = bytes.fromhex(inherited.trace_id), bytes.fromhex(inherited.span_id)
     attempt = Attempt(inherited.task_id, session, trace_id, span_id, now_ns(), sampled=inherited.sampled)
-    joining.share(attempt)
+    attempts.share(attempt)
     flags = TraceFlags(TraceFlags.SAMPLED if inherited.sampled else TraceFlags.DEFAULT)
     remote = SpanContext(int(inherited.trace_id, 16), int(inherited.span_id, 16), is_remote=True, trace_flags=flags)
     return set_value(TASK_KEY, attempt, set_span_in_context(NonRecordingSpan(remote), get_current()))

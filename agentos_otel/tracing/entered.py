@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context, attach, get_current
 
 from agentos_otel import guard, semconv
-from agentos_otel.tracing import host_tasks, joining, recording
+from agentos_otel.tracing import host_tasks, inheriting, operations, recording, roots
 from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
 
@@ -110,14 +110,14 @@ def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
         attempt.task_file = ""
     if entered.owner:
         status = "cancelled" if span.cancelled else "failed" if failed else "completed"
-        joining.end_attempt(runtime, attempt, status, span.error_type or None, span)
+        roots.end_attempt(runtime, attempt, status, span.error_type or None, span)
         return
     span.end()
     ending = _ending(entered, failed=failed or error is not None)
     if ending is not None:
-        joining.end_attempt(runtime, attempt, ending)
-    elif attempt.depth == 0 and attempt is not joining.inherited_attempt():
-        runtime.state([joining.leave_operation(runtime, attempt)])
+        roots.end_attempt(runtime, attempt, ending)
+    elif attempt.depth == 0 and attempt is not inheriting.inherited_attempt():
+        runtime.state([operations.leave_operation(runtime, attempt)])
     runtime.flush()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agentos_otel import guard, semconv
 from agentos_otel.context.ids import new_session_id, usable_id
-from agentos_otel.tracing import joining, recording
+from agentos_otel.tracing import attempts, recording
 from agentos_otel.tracing.span import now_ns
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def _take_session(runtime: Runtime, attempt: Attempt, session: str) -> None:
     """Give a task whose session was made up the host's, from here on; what has been written keeps the old one."""
     operation = {"op": "take_session", "task_id": attempt.task_id, "made_up": attempt.session_id}
     attempt.session_id = session
-    joining.share(attempt)
+    attempts.share(attempt)
     runtime.state([{**operation, "session_id": session, "at": now_ns()}])

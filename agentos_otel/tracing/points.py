@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import get_current_span
@@ -10,7 +10,7 @@ from opentelemetry.trace import get_current_span
 from agentos_otel import guard, semconv
 from agentos_otel.context.current import SPAN_KEY, TASK_KEY
 from agentos_otel.journal.encoding import Link
-from agentos_otel.tracing import host_tasks, joining, paths, recording
+from agentos_otel.tracing import attempts, host_tasks, joining, paths, recording
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.entered import NOTHING, Entered, Values
 from agentos_otel.tracing.noted import Noted
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from agentos_otel.context.attempt import Attempt
     from agentos_otel.tracing.plan import Plan
     from agentos_otel.tracing.runtime import Runtime
+
+
+_PHASE_STATUS: Final = {"intent": "planning", "coordination": "planning", "dry_execution": "planning"}
 
 
 def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | Noted | None:
@@ -54,7 +57,7 @@ def _enter_inside(
     if not attempt.sampled and plan.plain and plan.point.kind in ("agent", "tool"):
         return None  # nothing of it would be kept
     if attempt.generation != runtime.generation:
-        joining.join(runtime, attempt)
+        attempts.join(runtime, attempt)
     name, shape = plan.shape_for(arguments) if plan.point.name_from else (plan.name, plan.shape)
     parent = context.get(SPAN_KEY)
     if type(parent) is Span and parent.attempt is attempt:
@@ -131,7 +134,7 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
     operations: list[dict[str, Any]] = []
     if point.kind == "stage":
         phase = name if name in semconv.PHASES else ""
-        status = joining.PHASE_STATUS.get(name, "executing")
+        status = _PHASE_STATUS.get(name, "executing")
         if attempt.state != (status, phase):
             attempt.state = (status, phase)
             operations.append({"status": status, "phase": phase})

@@ -24,7 +24,7 @@ from agentos_otel.store import reaper
 from agentos_otel.store.dead_run import cut_torn_tail
 from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.decorators import Mark
-from agentos_otel.tracing.joining import end_attempt
+from agentos_otel.tracing.roots import end_attempt
 from agentos_otel.tracing.runtime import ForeignParent
 from tests.unit.processes import Host, Process
 
