@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -37,12 +38,17 @@ _TYPES: Final = {str: "a text", bool: "true or false", dict: "a table", list: "a
 
 @dataclass(frozen=True, slots=True)
 class MappedPoint:
-    """A point and where it is: module and qualified name; `line` is that of its `[[point]]`."""
+    """A point and where it is: module and qualified name."""
 
     module: str
     qualname: str
     point: Point
-    line: int
+    find_line: Callable[[], int] = field(compare=False)
+
+    @property
+    def line(self) -> int:
+        """Line of its `[[point]]` in the map. Looked for when it is asked: a traced process has no use for it."""
+        return self.find_line()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class _Parser:
         self._text = text
         self._source = source
         self._below = below
+        self._lines: dict[Key, int] | None = None
 
     def map(self, data: dict[str, Any]) -> PointMap:
         for key in data:
@@ -184,7 +191,7 @@ class _Parser:
             )
         point = self._point(number, row, qualname)
         for name in [package + module for package in packages] if module.startswith(".") else [module]:
-            yield MappedPoint(name, qualname, point, self._line(("point", number)))
+            yield MappedPoint(name, qualname, point, partial(self._line, ("point", number)))
 
     def _point(self, number: int, row: dict[str, Any], qualname: str) -> Point:
         kind = row.get("kind")
@@ -301,7 +308,9 @@ class _Parser:
     def _line(self, key: Key) -> int:
         """Return the line of `key`, or of the nearest table around it that is there."""
         key = (*self._below, *key)
-        lines = KeyLines(self._text).lines
+        if self._lines is None:
+            self._lines = KeyLines(self._text).lines
+        lines = self._lines
         return next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), 1)
 
     def _wrong(self, key: str | Key, what: str, number: int | None = None) -> NoReturn:

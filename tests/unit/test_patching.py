@@ -79,7 +79,7 @@ def host() -> Iterator[Any]:
 
 
 def mapped(qualname: str) -> MappedPoint:
-    return MappedPoint("host_of_patching", qualname, Point("tool", qualname), 1)
+    return MappedPoint("host_of_patching", qualname, Point("tool", qualname), lambda: 1)
 
 
 @pytest.mark.parametrize(
