@@ -16,7 +16,7 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
     """Return the root span of an ended attempt as a `ResourceSpans` message.
 
     Args:
-        row: The task's row with the attempt's columns as `attempt_…`.
+        row: What `TaskStore.attempt` gives.
         resource: Attributes of the resource that writes it, where the attempt does not say its own.
         links: (trace id, span id) beside those that the attempt was begun with.
     """
@@ -43,6 +43,8 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
         semconv.AGENTOS_KIND: "task",
         semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
     }
+    if row.get("host_task_id"):
+        values[semconv.AGENTOS_HOST_TASK_ID] = row["host_task_id"]
     if row["attempt_status"] == "failed":
         error_type = row["attempt_error_type"] or "failed"
         values[semconv.ERROR_TYPE] = error_type

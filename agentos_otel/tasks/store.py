@@ -93,11 +93,15 @@ class TaskStore:
             return self._with_attempt(tx, task_id)
 
     def attempt(self, task_id: str, number: int) -> Row | None:
-        """Return the row of a task, be it hidden, with the columns of that attempt as `attempt_…`, or None."""
+        """Return the row of a task, be it hidden, with the columns of that attempt as `attempt_…`, or None.
+
+        The host's own id of the task, where it is known, is there as `host_task_id`.
+        """
         with self.database.transaction(read=True) as tx:
             task = tx.one("get_any_task", task_id=task_id)
             attempt = tx.one("get_attempt", task_id=task_id, attempt=number)
-            return _joined(task, attempt) if task and attempt else None
+            host = tx.one("get_host_task", task_id=task_id) or {}
+            return {**_joined(task, attempt), **host} if task and attempt else None
 
     def identity(self, timeout: float | None = None) -> int | None:
         """Return what tells this store from any other: when its tables were made (Unix ns)."""

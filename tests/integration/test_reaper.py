@@ -235,10 +235,12 @@ def test_killed_at_any_step_of_its_work_a_task_has_one_root_and_nothing_open(tmp
     for state in states:
         host = Shared(state.parent, state)
         for found in host.look():
-            status = found["task"]["status"]
+            status, task_id = found["task"]["status"], found["task"]["task_id"]
             outcomes[status] += 1
             assert status in ({"completed", "waiting"} if work == "chain" else {"completed", "failed"})
-            roots = [span["status"] for span in found["spans"] if span["parent_span_id"] is None]
+            # On a busy machine the store may not answer the second stage in time: its task is then a merged one.
+            own = [span for span in found["spans"] if span["attributes"]["task_id"] == task_id]
+            roots = [span["status"] for span in own if span["parent_span_id"] is None]
             assert roots == {"completed": ["ok"], "failed": ["abandoned"], "waiting": ["running"]}[status]
             below = [span["status"] for span in found["spans"] if span["parent_span_id"] is not None]
             assert set(below) <= {"ok", "abandoned"}

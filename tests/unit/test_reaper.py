@@ -419,6 +419,15 @@ def test_a_written_root_that_hangs_under_a_foreign_span_is_not_written_again(hos
     assert len(host.ended()) == len(set(host.ended())) == 2
 
 
+def test_the_root_that_the_reaper_writes_has_the_hosts_own_id_of_the_task(host: Host) -> None:
+    process = host.process()
+    process.do(begin, task("work"), stage("intent", task="row_0000000042"))
+    process.kill()
+    (found,) = host.look()
+    (root,) = (span for span in found["spans"] if span["parent_span_id"] is None)
+    assert root["attributes"]["agentos.host_task_id"] == "row_0000000042"
+
+
 def test_two_threads_that_end_one_task_write_one_root(host: Host) -> None:
     for number in range(20):
         process = host.process()

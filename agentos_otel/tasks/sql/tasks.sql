@@ -213,6 +213,9 @@ SELECT * FROM tasks WHERE task_id = :task_id
 -- name: get_attempt
 SELECT * FROM task_attempts WHERE task_id = :task_id AND attempt = :attempt
 
+-- name: get_host_task
+SELECT value AS host_task_id FROM task_refs WHERE task_id = :task_id AND kind = 'host_task' ORDER BY seen_ns LIMIT 1
+
 -- name: list_attempts
 SELECT * FROM task_attempts WHERE task_id = :task_id ORDER BY attempt
 
