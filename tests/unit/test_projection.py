@@ -123,6 +123,8 @@ def test_a_store_that_is_locked_is_told_by_the_next_reader(place: Place, tmp_pat
         {"op": "refs", "task_id": "task1", "refs": [["kind", {"no": "text"}, "produced"]], "at": 5},
         {"op": "end", "task_id": "task1", "attempt": 1 << 90, "status": "completed", "at": 5},
         {"op": "commit", "task_id": "task1", "sha": None, "at": 5},
+        {"op": "attempt", "task_id": "task1", "attempt": 2, "trace_id": "abc", "root_span_id": "0" * 16, "at": 5},
+        {"op": "artifact", "task_id": "task1", "path": "p", "stage": "s", "span_id": 7, "at": 5},
     ],
 )
 def test_an_operation_that_can_never_be_applied_is_counted_and_stops_no_other(
