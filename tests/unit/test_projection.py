@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentos_otel import guard, stage, task
-from agentos_otel.journal.reader import read_file
+from agentos_otel.journal.reader import parse, read_file
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.database import open_database
@@ -163,6 +163,27 @@ def test_whatever_database_is_lost_the_rows_come_back(place: Place, lost: tuple[
     assert place.tasks() == before
     assert (place.store.identity() == identity) == ("tasks.db" not in lost)
     assert [record.field for record in place.index.trace_records(trace(1))] == [ENDED_SPAN]
+
+
+def test_a_store_that_was_set_back_is_told_everything_on_request(place: Place, tmp_path: Path) -> None:
+    place.index.catch_up()
+    backup = sqlite3.connect(tmp_path / "backup.db")
+    with sqlite3.connect(tmp_path / "tasks.db") as store:
+        store.backup(backup)
+    told = said(op="told", store=place.store.identity())
+    write(place.journal_dir, "a", *born(1), told, span(trace(1), 1))
+    place.store.apply([json.loads(record.body) for record in parse(b"".join(born(1))).records])
+    place.index.catch_up()
+    assert list(place.tasks()) == ["task1"]
+    with sqlite3.connect(tmp_path / "tasks.db") as store:
+        backup.backup(store)
+    place.index.catch_up()
+    assert place.tasks() == {}
+    assert place.index.rebuild() == 4
+    assert list(place.tasks()) == ["task1"]
+    assert len(list(place.index.trace_records(trace(1)))) == 1
+    for connection in (backup, store):
+        connection.close()
 
 
 def test_many_operations_are_applied_in_parts(place: Place) -> None:
