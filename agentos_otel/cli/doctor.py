@@ -18,8 +18,9 @@ from agentos_otel.export.journal_files import JournalFiles
 
 
 @click.command()
+@click.option("--rebuild", is_flag=True, help="First build index and task rows anew from the journals.")
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(rebuild: bool, as_json: bool) -> None:
     """Check settings, stores, maps and git; exits 1 where something needs attention."""
     checks: list[dict[str, Any]] = []
 
@@ -39,6 +40,8 @@ def doctor(as_json: bool) -> None:
         check("maps of points", False, str(error))
     try:
         with workspace() as space:
+            if rebuild:
+                space.index.rebuild()
             ambiguous = [row["value"] for row in space.store.rows("ambiguous_ids")]
             check("task store", True, found.database_url.split("@")[-1])
             total = space.index.all_losses()

@@ -34,6 +34,7 @@ WORTH_IT: Final = 64
 """Finished files that may lie about before they are merged."""
 _AT_ONCE: Final = 500
 """Runs in one transaction: some 50 ms in which no other reader can bring the index up to date."""
+_BYTES_AT_ONCE: Final = 64 << 20
 _ROLL_AT: Final = 256 << 20
 """Size at which a day gets a further file; what is pruned by size goes in such pieces."""
 _DAY_S: Final = 86_400
@@ -62,8 +63,8 @@ def merge(index: Index, is_forwarded: Callable[[Path], bool], at_least: int = WO
         return 0
     moved = 0
     waiting = sorted((run for run in runs.values()), key=lambda run: run[0].written_ns)
-    for start in range(0, len(waiting), _AT_ONCE):
-        moved += _merge_some(index, waiting[start : start + _AT_ONCE], is_forwarded)
+    for some in _portions(waiting):
+        moved += _merge_some(index, some, is_forwarded)
     _tidy(index)
     return moved
 
@@ -86,6 +87,20 @@ class _Segment:
     def day(self) -> str:
         """The day on which it was last written (UTC)."""
         return datetime.fromtimestamp(self.written_ns / 1e9, UTC).strftime("%Y-%m-%d")
+
+
+def _portions(runs: list[list[_Segment]]) -> Iterator[list[list[_Segment]]]:
+    """Yield runs in portions, each of which holds the index's write lock for a moment only."""
+    portion: list[list[_Segment]] = []
+    size = 0
+    for run in runs:
+        portion.append(run)
+        size += sum(segment.size for segment in run)
+        if len(portion) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 class _DayFile:

@@ -50,24 +50,32 @@ class Index:
 
     def __init__(self, path: Path, journal_dir: Path, store: TaskStore | None) -> None:
         self.journal_dir = journal_dir
+        self._path = path
         self._store = store
         self.size = 0
         """Bytes of all journals when they were listed last."""
-        try:
+        with self._explained():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             refuse_network(path.parent, f"the index {path}", "set AGENTOS_OTEL_STATE_DIR to a local directory")
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._prepare(path)
-        except (OSError, sqlite3.Error) as error:
-            raise StorageError(
-                f"the index {path} cannot be opened ({error}): delete it, it is rebuilt from the journals"
-            ) from error
+            self._prepare()
 
-    def _prepare(self, path: Path) -> None:
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            advice = "another reader is at it: try again" if is_busy else "delete it, it is rebuilt from the journals"
+            raise StorageError(f"the index {self._path} cannot be used ({error}): {advice}") from error
+
+    def _prepare(self) -> None:
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
-            raise StorageError(f"the index {path} was written by a newer agentos-otel: upgrade this one, or delete it")
+            raise StorageError(
+                f"the index {self._path} was written by a newer agentos-otel: upgrade this one, or delete it"
+            )
         self.connection.execute("PRAGMA synchronous = OFF")  # it can be rebuilt
         self.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if version < VERSION:
@@ -89,14 +97,19 @@ class Index:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the index's write lock for a block: kept when it ends, undone when it raises."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        """Hold the index's write lock for a block: kept when it ends, undone when it raises.
+
+        Raises:
+            StorageError: Another process does not give it back, or the file is damaged.
+        """
+        with self._explained():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the index's file."""
@@ -128,15 +141,34 @@ class Index:
 
         Two processes may do so at once: the write lock is taken before the offsets are read, and given back after
         each batch.
+
+        Raises:
+            StorageError: Another process does not give the write lock back, or the index is damaged.
         """
-        identity = self.know_store()
+        with self._explained():
+            return self._catch_up(self.know_store(), trusting=True)
+
+    def rebuild(self) -> int:
+        """Build the index anew, and tell the task store everything, whatever runs say that they told it.
+
+        For a store that was set back, from a backup say: it cannot be told from the one that runs have told.
+        """
+        with self._explained():
+            identity = self.know_store()
+            with self.writing():
+                self._make_anew()
+                if identity is not None:
+                    self.connection.execute("INSERT INTO facts (name, value) VALUES ('store', ?)", (identity,))
+            return self._catch_up(identity, trusting=False)
+
+    def _catch_up(self, identity: int | None, *, trusting: bool) -> int:
         until_ns = time.time_ns()
         (told,) = self.connection.execute("SELECT COALESCE(MAX(pending_id), 0) FROM pending").fetchone()
         known = dict(self.connection.execute("SELECT path, offset FROM files"))
         listed = list(self.listing())
         self.size = sum(size for _, size in listed)
         grown = [path for path, size in listed if size > known.get(path, 0)]
-        records = self.read(grown, identity)
+        records = self.read(grown, identity if trusting else None)
         if self._store is not None and identity is not None:
             project(self.connection, self._store, self.fetch, until_ns, told)
         return records

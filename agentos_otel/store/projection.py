@@ -6,10 +6,11 @@ nothing: the next reader goes on.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from agentos_otel import guard, semconv
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 100
 """Operations in one transaction: some 5 ms. A traced program waits at most 250 ms for the store."""
+
+_IDS: Final = {
+    "trace_id": re.compile("[0-9a-f]{32}|"),
+    "root_span_id": re.compile("[0-9a-f]{16}|"),
+    "span_id": re.compile("[0-9a-f]{16}|"),
+}
 
 Fetch: TypeAlias = Callable[[int, list[tuple[int, int]]], list[Record]]
 """Returns those records of a segment (its id) that stand at some offsets, each of a size, and are not gone."""
@@ -51,8 +58,9 @@ def project(connection: sqlite3.Connection, store: TaskStore, fetch: Fetch, unti
         began = time.monotonic()
         found = _fetched(rows, fetch)
         told = [(row[1], operation) for row in rows for operation in _operations(found.get(row[1:3]))]
+        spoilt = [(segment_id,) for segment_id, operation in told if not _has_valid_ids(operation)]
         try:
-            spoilt = _apply(store, told)
+            spoilt += _apply(store, [(segment_id, said) for segment_id, said in told if _has_valid_ids(said)])
         except StorageError as error:
             guard.warn_once("projection", "the task store is not up to date: %s", error)
             return
@@ -79,6 +87,15 @@ def _operations(record: Record | None) -> list[dict[str, Any]]:
         said = decode.statement(record.body)
         return [said] if said.get("op") in APPLY else []  # it may have been erased since
     return [_agent(span) for span in decode.spans(record.body) if span["kind"] == "agent"]
+
+
+def _has_valid_ids(operation: Mapping[str, Any]) -> bool:
+    """Whether the ids of traces and spans are such: who asks the index for one must not meet something else."""
+    for key, pattern in _IDS.items():
+        value = operation.get(key)
+        if value is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
+            return False
+    return True
 
 
 def _apply(store: TaskStore, told: list[tuple[int, dict[str, Any]]]) -> list[tuple[int]]:

@@ -18,7 +18,7 @@ from agentos_otel.tasks.migrations import CREATE_TABLE, TABLE
 if TYPE_CHECKING:
     from agentos_otel.tasks.connection import Deadline
 
-_NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"})
+NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"})
 _OPERATIONS: Final = 20_000
 """Virtual machine operations between two looks at the clock: about 1 ms."""
 _ADVICE: Final = {
@@ -242,7 +242,7 @@ def refuse_network(directory: Path, what: str, advice: str) -> None:
     except OSError:
         return
     kind = filesystem_of(directory.stat().st_dev, mounts)
-    if kind in _NETWORK:
+    if kind in NETWORK:
         raise StorageError(f"{what} would lie on a network file system ({kind}), where SQLite loses data: {advice}")
 
 

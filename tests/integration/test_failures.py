@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,19 @@ def test_an_unwritable_state_directory_leaves_the_program_as_it_is(tmp_path: Pat
     _, warnings = run(tmp_path, {"AGENTOS_OTEL_STATE_DIR": str(locked / "state"), "DROP_TO": "65534"})
     assert len(warnings) == 1, warnings
     assert not list(locked.iterdir())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="drops to another user, which only root may")
+def test_a_journal_directory_that_belongs_to_another_user_is_left_alone(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as shared:  # tmp_path lies below a folder that is root's alone
+        folder = Path(shared, "state/journal/live")
+        folder.mkdir(parents=True)
+        for path in (Path(shared), *folder.parents[:2], folder):
+            path.chmod(0o777)
+            os.chown(path, 65533, -1)
+        _, warnings = run(tmp_path, {"AGENTOS_OTEL_STATE_DIR": f"{shared}/state", "DROP_TO": "65534"})
+        assert [line for line in warnings if "belongs to another user" in line], warnings
+        assert not list(folder.rglob("*.otlp"))
 
 
 @pytest.mark.parametrize("variable", ["AGENTOS_OTEL_DISABLED", "OTEL_SDK_DISABLED"])

@@ -201,3 +201,20 @@ def test_an_index_of_a_newer_version_is_refused_with_a_clear_line(tmp_path: Path
     newer.close()
     with pytest.raises(StorageError, match="written by a newer agentos-otel"):
         Index(tmp_path / "index.db", journal_dir, None)
+
+
+def test_an_index_that_is_damaged_or_held_is_one_clear_line(tmp_path: Path, journal_dir: Path) -> None:
+    write(journal_dir, "a", span(trace(1), 1))
+    index = Index(tmp_path / "index.db", journal_dir, None)
+    index.connection.execute("PRAGMA busy_timeout = 1")
+    holder = sqlite3.connect(tmp_path / "index.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="another reader is at it: try again"):
+        index.catch_up()
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert index.catch_up() == 1
+    index.close()
+    (tmp_path / "index.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageError, match="delete it, it is rebuilt from the journals"):
+        Index(tmp_path / "index.db", journal_dir, None)

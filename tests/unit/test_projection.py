@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentos_otel import guard, stage, task
-from agentos_otel.journal.reader import read_file
+from agentos_otel.journal.reader import parse, read_file
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.database import open_database
@@ -123,6 +123,8 @@ def test_a_store_that_is_locked_is_told_by_the_next_reader(place: Place, tmp_pat
         {"op": "refs", "task_id": "task1", "refs": [["kind", {"no": "text"}, "produced"]], "at": 5},
         {"op": "end", "task_id": "task1", "attempt": 1 << 90, "status": "completed", "at": 5},
         {"op": "commit", "task_id": "task1", "sha": None, "at": 5},
+        {"op": "attempt", "task_id": "task1", "attempt": 2, "trace_id": "abc", "root_span_id": "0" * 16, "at": 5},
+        {"op": "artifact", "task_id": "task1", "path": "p", "stage": "s", "span_id": 7, "at": 5},
     ],
 )
 def test_an_operation_that_can_never_be_applied_is_counted_and_stops_no_other(
@@ -161,6 +163,27 @@ def test_whatever_database_is_lost_the_rows_come_back(place: Place, lost: tuple[
     assert place.tasks() == before
     assert (place.store.identity() == identity) == ("tasks.db" not in lost)
     assert [record.field for record in place.index.trace_records(trace(1))] == [ENDED_SPAN]
+
+
+def test_a_store_that_was_set_back_is_told_everything_on_request(place: Place, tmp_path: Path) -> None:
+    place.index.catch_up()
+    backup = sqlite3.connect(tmp_path / "backup.db")
+    with sqlite3.connect(tmp_path / "tasks.db") as store:
+        store.backup(backup)
+    told = said(op="told", store=place.store.identity())
+    write(place.journal_dir, "a", *born(1), told, span(trace(1), 1))
+    place.store.apply([json.loads(record.body) for record in parse(b"".join(born(1))).records])
+    place.index.catch_up()
+    assert list(place.tasks()) == ["task1"]
+    with sqlite3.connect(tmp_path / "tasks.db") as store:
+        backup.backup(store)
+    place.index.catch_up()
+    assert place.tasks() == {}
+    assert place.index.rebuild() == 4
+    assert list(place.tasks()) == ["task1"]
+    assert len(list(place.index.trace_records(trace(1)))) == 1
+    for connection in (backup, store):
+        connection.close()
 
 
 def test_many_operations_are_applied_in_parts(place: Place) -> None:
