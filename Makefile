@@ -50,7 +50,7 @@ conformance-peers: $(VENV)/.dev ## the same facts on other products, each in a .
 PYTHONS ?= $(wildcard $(foreach minor,11 12 13 14,$(shell command -v python3.$(minor))))
 test-versions: ## unit and conformance tests on every python3.x of PATH, or of PYTHONS, each in a .venv-versions of its own
 	@for python in $(PYTHONS); do \
-	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue; \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || { echo "$$python does not run"; continue; }; \
 	  echo "python $$version"; \
 	  $(MAKE) -s VENV=.venv-versions/$$version PYTHON=$$python unit conformance || exit 1; \
 	done

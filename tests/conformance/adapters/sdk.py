@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ class SdkAdapter(Adapter):
     """What the product appends to a function's name."""
 
     def __init__(self) -> None:
+        self.began = 0
         self.exporter = InMemorySpanExporter()
         self.processor = SimpleSpanProcessor(self.exporter)
 
@@ -30,6 +32,7 @@ class SdkAdapter(Adapter):
         gc.collect()  # what earlier tests have left unfinished ends before this one begins
         self.flush()
         self.exporter.clear()
+        self.began = time.time_ns()
         yield
 
     def flush(self) -> None:
@@ -37,7 +40,8 @@ class SdkAdapter(Adapter):
 
     def finished(self) -> list[ReadableSpan]:
         """Return the SDK's spans in the order of their starts."""
-        return sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
+        spans = [span for span in self.exporter.get_finished_spans() if (span.start_time or 0) >= self.began]
+        return sorted(spans, key=lambda span: span.start_time or 0)
 
     def name_of(self, span: ReadableSpan) -> str:
         """Return the last part of the name, without what the product appends."""
