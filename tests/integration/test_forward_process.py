@@ -480,3 +480,9 @@ def journaled_ids(state_dir: Path) -> Iterator[bytes]:
         for record in reader.read_file(path, final=True).records:
             if record.field == ENDED_SPAN:
                 yield from (piece.span_id for piece in fold.pieces(record.body))
+
+
+def test_erasing_a_task_says_that_what_was_sent_is_elsewhere(tmp_path: Path, sink: HttpSink) -> None:
+    assert python(tmp_path, sink.url, TASK).returncode == 0
+    task_id = document(tmp_path)["task"]["task_id"]
+    assert "OTLP endpoint" in shell(tmp_path, "", "task", "erase", task_id, "--yes").stdout
