@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,10 @@ def main() -> None:
             for _ in range(ROUNDS):
                 with tempfile.TemporaryDirectory() as folder:
                     rounds.append({kind: program(kind, url, folder, url) for kind in ("sdk", "ours")})
+                with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as silent:
+                    endpoints = {"alone": "", "hung": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+                    for name, endpoint in endpoints.items():
+                        rounds[-1][name] = program("ours", url, f"{folder}/{name}", endpoint)
                 rounds[-1]["backlog"] = backlog(url)
                 print(json.dumps(rounds[-1]), file=sys.stderr)
         finally:
@@ -184,6 +189,7 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for kind in ("sdk", "ours")
     }
+    summary["hung"] = round(statistics.median(r["hung"]["cpu_us"] / r["alone"]["cpu_us"] for r in rounds), 3)
     summary["ratio"] = round(statistics.median(r["ours"]["cpu_us"] / r["sdk"]["cpu_us"] for r in rounds), 3)
     summary["backlog"] = {name: round(median("backlog", name), 2) for name in ("spans_per_s", "cpu_us", "grown_mb")}
     return summary

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from agentos_otel import bootstrap, forwarding, settings
+from agentos_otel.errors import AgentosOtelError, NotFoundError
 
 if TYPE_CHECKING:
     from agentos_otel.export.forwarder import Forwarder, Progress
 
 _INTERVAL_S = 1.0
+_REFRESH_S = 30.0
 
 
 @click.command()
@@ -42,16 +44,34 @@ def forward(once: bool, refused: bool) -> None:
     try:
         if once:
             destination = found.destination()
+            _refresh(found)
             _once(forwarder, stop, destination.timeout if destination else 0.0, refused=refused)
         else:
-            _follow(forwarder, stop)
+            _follow(found, forwarder, stop)
     finally:
         forwarder.close()
 
 
-def _follow(forwarder: Forwarder, stop: threading.Event) -> None:
-    said = ""
+def _refresh(found: settings.Settings) -> None:
+    """Finish dead runs first: their abandoned spans and the roots that they owe are for sending too."""
+    try:
+        space = bootstrap.open_workspace(found)
+        try:
+            space.refresh()
+        finally:
+            space.close()
+    except NotFoundError:
+        return  # nothing is traced yet
+    except AgentosOtelError as error:
+        click.echo(f"agentos-otel: dead runs are not finished yet: {error}", err=True)
+
+
+def _follow(found: settings.Settings, forwarder: Forwarder, stop: threading.Event) -> None:
+    said, refresh_at = "", 0.0
     while not stop.is_set():
+        if time.monotonic() >= refresh_at:
+            _refresh(found)
+            refresh_at = time.monotonic() + _REFRESH_S
         progress = forwarder.pump(stop.is_set, thorough=True)
         if progress.failed != said:
             said = progress.failed

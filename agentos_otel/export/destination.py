@@ -6,11 +6,12 @@ not notice: the timeout is in seconds, and header values need not be URL encoded
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from agentos_otel import semconv
 from agentos_otel.errors import ConfigurationError
@@ -107,35 +108,30 @@ def _protocol(variables: _Variables) -> Protocol:
 
 def _http_endpoint(variables: _Variables) -> tuple[str, bool]:
     variable, value = variables.named("ENDPOINT")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{variable}={value!r} is no URL: set it to one such as http://localhost:4318")
-    _checked_port(variable, value)
+    parts = _url(variable, value, "http://localhost:4318")
     if variable.startswith(semconv.OTEL_EXPORTER_OTLP_TRACES_PREFIX):
-        url = value  # a signal's own endpoint is used as it is
-    else:
-        url = f"{value.removesuffix('/')}/{TRACES_PATH}"
-    return url, parts.scheme == "http"
+        return value, parts.scheme == "http"  # a signal's own endpoint is used as it is
+    return f"{value.removesuffix('/')}/{TRACES_PATH}", parts.scheme == "http"
 
 
 def _grpc_endpoint(variables: _Variables) -> tuple[str, bool]:
     """Return `host:port` and whether TLS is off: the scheme decides, and INSECURE only where there is none."""
     variable, value = variables.named("ENDPOINT")
     if "://" not in value:
-        _checked_port(variable, f"//{value}")
+        _url(variable, f"http://{value}", "http://localhost:4317")
         return value, variables.get("INSECURE").lower() == "true"
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{variable}={value!r} is no endpoint: set it to one such as http://localhost:4317")
-    _checked_port(variable, value)
+    parts = _url(variable, value, "http://localhost:4317")
     return parts.netloc, parts.scheme == "http"
 
 
-def _checked_port(variable: str, url: str) -> None:
-    try:
-        urlsplit(url).port  # noqa: B018 - the property checks
-    except ValueError as error:
-        raise ConfigurationError(f"{variable} holds no port that can be: {error}") from error
+def _url(variable: str, value: str, example: str) -> SplitResult:
+    """Return the parts of a URL whose host and port can be."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    shown = value.rpartition("@")[2]  # what stands before may be a password
+    raise ConfigurationError(f"{variable}={shown!r} is no URL of an endpoint: set it to one such as {example}")
 
 
 def _headers(variable: str, value: str) -> dict[str, str]:
@@ -193,4 +189,6 @@ def _proxy(environ: Mapping[str, str], url: str) -> str:
     for exempt in lowered.get("no_proxy", "").lower().replace(",", " ").split():
         if exempt == "*" or host == exempt.lstrip(".") or host.endswith("." + exempt.lstrip(".")):
             return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    _url(f"{parts.scheme}_proxy", proxy, "http://proxy:3128")
+    return proxy

@@ -35,7 +35,7 @@ LOCK: Final = "forward.lock"
 CHUNK: Final = 256 << 10
 """Bytes that are read at once; small, since they are in memory several times until they are sent."""
 BATCH: Final = 512 << 10
-_SAYS: Final = re.compile(rb'"op":"(?:run|run_end|attempt|end|state|keep)"')
+_SAYS: Final = re.compile(rb'"op":"(?:run|run_end|attempt|end|state|keep|reserved)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class Forwarder:
         self._keeping = Keeping(keep, self._positions.decision, ended) if keep < 1 else None
         self._splitters: dict[str, Splitter] = {}
         self._births: dict[bytes, Piece] = {}  # by root: attempts that began in what is read and not yet sent
+        self._reservations = marker.Reservations()
         self._batch = Batch()
         self._sent = 0
         self._lock: int | None = None
@@ -176,6 +177,8 @@ class Forwarder:
             self._read(name, path, offsets.get(name, 0), stop)
             if stop():
                 break
+        for birth, resource in self._reservations.due():
+            self._mark(birth, resource)
         self._flush()
         self._settle()
         if thorough:
@@ -243,11 +246,16 @@ class Forwarder:
         elif operation == "run":
             splitter.header = _header(statement)
         elif operation == "attempt" and self._keeping is None:
-            piece = marker.marker(statement, splitter.header or b"")
-            if piece is not None:
-                self._births[bytes.fromhex(statement["root_span_id"])] = piece
+            self._mark(statement, splitter.header or b"")
+        elif operation == "reserved" and self._keeping is None:
+            self._reservations.heard(statement, splitter.header or b"")
         elif self._keeping is not None:
             self._keeping.heard(statement)
+
+    def _mark(self, birth: Mapping[str, Any], resource: bytes) -> None:
+        piece = marker.marker(birth, resource)
+        if piece is not None:
+            self._births[bytes.fromhex(birth["root_span_id"])] = piece
 
     def _splitter(self, name: str, path: Path) -> Splitter:
         """Return the splitter of a file; it puts the run's whole resource in the place of the record's own."""
@@ -303,15 +311,17 @@ class Forwarder:
         path = self._journal_dir / parked.path
         splitter = self._splitter(parked.path, path)
         self._batch.step.unpark.append(parked.id)
-        found = 0
+        records: list[reader.Record] = []
         with contextlib.suppress(OSError):
-            for record in reader.read_records(path, list(parked.places)):
-                if record.field == ENDED_SPAN:
-                    pieces = splitter.split(record.body)
-                    found += len(pieces)
-                    self._batch.add(pieces, (parked.path, record.offset, record.size))
-        if found < parked.spans:
-            self._batch.count(lost=parked.spans - found)
+            records = reader.read_records(path, list(parked.places))
+        found = 0
+        for record in records:
+            if record.field == ENDED_SPAN:
+                pieces = splitter.split(record.body)
+                found += len(pieces)
+                self._batch.add(pieces, (parked.path, record.offset, record.size))
+        if len(records) < len(parked.places):  # gone with its journal; what was erased stands there as a statement
+            self._batch.count(lost=max(0, parked.spans - found))
         if self._batch.size >= BATCH:
             self._flush()
 

@@ -7,14 +7,17 @@ stands in no journal. Zero length would get a warning in Jaeger.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agentos_otel import semconv
 from agentos_otel.export.fold import Piece
 from agentos_otel.journal import encoding
+from agentos_otel.tracing import task_file
 
 LENGTH_NS: Final = 1_000
+RESERVED_S: Final = 3.0
 _SCOPE: Final = encoding.scope_fields(semconv.SCOPE_NAME, "", semconv.SCHEMA_URL)
 
 
@@ -44,3 +47,29 @@ def marker(birth: Mapping[str, Any], resource: bytes) -> Piece | None:
     named = encoding.name(semconv.TASK_STARTED_SPAN, 1)
     head = encoding.head(trace_id, span_id, root_id, named, at, at + LENGTH_NS)
     return Piece(resource, _SCOPE, b"", encoding.field(2, head + encoding.attributes(attributes)))
+
+
+class Reservations:
+    """Tasks that `run` has reserved and that nothing has taken over yet.
+
+    A command that is no Python of ours never bears the task: `run` does, at its end. For hours nothing else would show
+    it. A few seconds tell whether a point of the command takes the ids over (it says so itself) or gives them up.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, str, Mapping[str, Any], bytes]] = []
+
+    def heard(self, statement: Mapping[str, Any], resource: bytes) -> None:
+        """Take in the statement of a reservation (`"op": "reserved"`)."""
+        for operation in statement.get("operations") or ():
+            if isinstance(operation, dict) and operation.get("op") == "attempt":
+                due = time.monotonic() + RESERVED_S
+                self._waiting.append((due, str(statement.get("file") or ""), operation, resource))
+
+    def due(self, *, now: float | None = None) -> Iterator[tuple[Mapping[str, Any], bytes]]:
+        """Yield births and resources of those that are still reserved after `RESERVED_S` seconds."""
+        now = time.monotonic() if now is None else now
+        due, self._waiting = [w for w in self._waiting if w[0] <= now], [w for w in self._waiting if w[0] > now]
+        for _, file, birth, resource in due:
+            if task_file.read(file) and not task_file.is_claimed(file):
+                yield birth, resource

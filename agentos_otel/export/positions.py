@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ VERSION: Final = 1
 COUNTERS: Final = ("sent", "retried", "set_aside", "rejected", "left_out", "lost")
 """Spans sent; requests tried again; spans refused by the server and set aside; spans that the server took a request
 without; spans of tasks that AGENTOS_OTEL_KEEP left out; spans that were held back and whose journal is gone."""
+REFUSED_WAIT_S: Final = 7 * 24 * 3600
+"""How long a file with refused spans stays where it is: a week to repair the cause."""
 _PLACE: Final = struct.Struct("<QI")
 
 
@@ -140,10 +143,14 @@ class Positions:
         return sum(int(self._rows(sql, bytes.fromhex(trace_id))[0][0]) for trace_id in set(trace_ids))
 
     def is_done(self, journal_dir: Path, path: Path) -> bool:
-        """Whether nothing of a journal file, whose run has ended, is still to be sent."""
+        """Whether nothing of a journal file, whose run has ended, is still to be sent.
+
+        What the server has refused lately may be sent again once its cause is repaired, and is found by where it lies.
+        """
         name = path.relative_to(journal_dir).as_posix()
         offset = self.offsets().get(name, 0)
-        if self._rows("SELECT 1 FROM parked WHERE path = ? AND reason = '' LIMIT 1", name):
+        held = "SELECT 1 FROM parked WHERE path = ? AND (reason = '' OR at > ?) LIMIT 1"
+        if self._rows(held, name, int(time.time()) - REFUSED_WAIT_S):
             return False
         try:
             # What is left may be a torn record at the end, which is nothing to send.
@@ -175,11 +182,11 @@ class Positions:
         self._offsets.update(step.offsets)
 
     def _write(self, step: Step) -> None:
-        many = self._connection.executemany
+        many, now = self._connection.executemany, int(time.time())
         many("INSERT OR REPLACE INTO files VALUES (?, ?)", step.offsets.items())
         many(
-            "INSERT INTO parked (task_id, trace_id, path, places, spans, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            [(p.task_id, p.trace_id, p.path, _packed(p.places), p.spans, p.reason) for p in step.park],
+            "INSERT INTO parked (task_id, trace_id, path, places, spans, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(p.task_id, p.trace_id, p.path, _packed(p.places), p.spans, p.reason, now) for p in step.park],
         )
         many("DELETE FROM parked WHERE id = ?", [(number,) for number in step.unpark])
         many("INSERT OR REPLACE INTO decisions VALUES (?, ?)", step.decisions.items())

@@ -12,7 +12,8 @@ CREATE TABLE parked (
     path TEXT NOT NULL,
     places BLOB NOT NULL,       -- packed (offset, size) pairs
     spans INTEGER NOT NULL,
-    reason TEXT NOT NULL        -- why the server refused them; empty: they wait for the end of their task
+    reason TEXT NOT NULL,       -- why the server refused them; empty: they wait for the end of their task
+    at INTEGER NOT NULL         -- Unix seconds
 );
 CREATE INDEX parked_by_task ON parked (task_id);
 CREATE INDEX parked_by_trace ON parked (trace_id);

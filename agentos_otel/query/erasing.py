@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentos_otel.export.claim import FILE
 from agentos_otel.journal import reader
 from agentos_otel.journal.record import STATEMENT
 
@@ -42,4 +43,6 @@ def erase(workspace: Workspace, task_id: str) -> dict[str, Any]:
         tx.run("erase_task", task_id=task_id)
     copies = [copy for each in merged for copy in each["copies"]]
     copies += [f"trailers of commit {commit['sha'][:12]} in {commit['repository']}" for commit in commits]
+    if (workspace.state_dir / FILE).exists():
+        copies.append("what was sent to an OTLP endpoint")
     return {"records": count, "copies": copies}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext, SSLSocket
@@ -79,11 +81,19 @@ class Sink:
 _DECODE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 
 
+def _pass(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 class HttpSink(Sink):
-    """An OTLP/HTTP server; with `tls`, over TLS."""
+    """An OTLP/HTTP server, and a proxy for CONNECT; with `tls`, over TLS."""
 
     def __init__(self, tls: SSLContext | None = None, port: int = 0) -> None:
         super().__init__()
+        self.tunnels: list[tuple[str, str | None]] = []
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -105,6 +115,18 @@ class HttpSink(Sink):
                 self.send_header("content-length", str(len(answer.body)))
                 self.end_headers()
                 self.wfile.write(answer.body)
+
+            def do_CONNECT(self) -> None:
+                sink.tunnels.append((self.path, self.headers.get("proxy-authorization")))
+                host, port = self.path.split(":")
+                with socket.create_connection((host, int(port))) as target:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=_pass, args=(target, self.connection))
+                    back.start()
+                    _pass(self.connection, target)
+                    back.join()
+                self.close_connection = True
 
             def log_message(self, *arguments: object) -> None:
                 pass

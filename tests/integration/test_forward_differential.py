@@ -458,6 +458,22 @@ def test_the_timeout_is_in_seconds_for_both(tmp_path: Path, monkeypatch: pytest.
         sink.close()
 
 
+def test_a_tunnel_through_a_proxy_ends_at_the_server_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority
+) -> None:
+    proxy, server = HttpSink(), HttpSink(authority.server)
+    try:
+        set_only(monkeypatch, filled({"ENDPOINT": "{url}", "CERTIFICATE": "{ca}"}, server.url, authority))
+        monkeypatch.setenv("https_proxy", proxy.url.replace("://", "://me:s%3Acret@"))
+        compare("http/protobuf", tmp_path, server)
+        assert proxy.arrived == []
+        theirs_first, ours_then = proxy.tunnels
+        assert ours_then == theirs_first
+    finally:
+        proxy.close()
+        server.close()
+
+
 def test_a_proxy_is_used_and_its_exceptions_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy, direct = HttpSink(), HttpSink()
     try:

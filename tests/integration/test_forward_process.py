@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from agentos_otel.export import fold
+from agentos_otel.journal import reader
+from agentos_otel.journal.record import ENDED_SPAN
 from tests.integration.journals import Run
 from tests.integration.otlp_servers import Answer, GrpcSink, HttpSink
 
@@ -362,3 +365,124 @@ def test_grpc_sends_from_a_thread_too(tmp_path: Path) -> None:
         assert len(grpc_sink.spans) == 2
     finally:
         grpc_sink.close()
+
+
+def test_a_command_that_is_no_python_is_seen_while_it_runs(tmp_path: Path, sink: HttpSink) -> None:
+    command = [sys.executable, "-m", "agentos_otel", "run", "--quiet", "--", "cat"]
+    with subprocess.Popen(command, env=environment(tmp_path, sink.url), stdin=subprocess.PIPE) as running:
+        eventually(lambda: names(sink) == ["task started"])
+        running.communicate()
+    assert running.returncode == 0
+    eventually(lambda: names(sink) == ["task started", "task cat"])
+    marker, root = sink.spans
+    assert (marker.trace_id, marker.parent_span_id) == (root.trace_id, root.span_id)
+
+
+def test_ids_that_a_command_gives_up_are_never_shown(tmp_path: Path, sink: HttpSink) -> None:
+    joins = "from agentos_otel import stage\n@stage('intent', joins={'intent_id': 'i'})\ndef work(i): pass\n"
+    first, second = f"{joins}work('intent_4711')", f"{joins}work('intent_4711'); input()"
+    assert python(tmp_path, sink.url, first).returncode == 0
+    command = [sys.executable, "-m", "agentos_otel", "run", "--quiet", "--", sys.executable, "-c", second]
+    with subprocess.Popen(command, env=environment(tmp_path, sink.url), stdin=subprocess.PIPE) as running:
+        eventually(lambda: "stage intent" in names(sink))
+        time.sleep(4)  # longer than a reservation waits
+        running.communicate(b"\n")
+    shell(tmp_path, sink.url, "forward", "--once")
+    assert len({span.trace_id for span in sink.spans}) == 1
+
+
+def test_the_dead_run_of_a_killed_program_is_finished_before_it_is_sent(tmp_path: Path, sink: HttpSink) -> None:
+    code = KILLED.replace('@stage("execution")', '@task("killed")').replace("import stage", "import task")
+    assert python(tmp_path, sink.url, code).returncode == -signal.SIGKILL
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
+    (root,) = [span for span in sink.spans if span.name == "task killed"]
+    assert not root.parent_span_id
+    assert root.status.code == 2
+
+
+DIES_WITH_A_CHILD = """
+import os, signal, threading, time
+from agentos_otel import forwarding, settings
+def fork():
+    time.sleep(0.5)
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    print(child, flush=True)
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=fork).start()
+forwarding.open_forwarder(settings.read(), lambda: None).pump()
+"""
+
+
+def test_a_child_of_a_sender_that_died_does_not_keep_others_from_sending(tmp_path: Path, sink: HttpSink) -> None:
+    Run(tmp_path).span()
+    sink.answers = [Answer(after=5)]
+    command = [sys.executable, "-W", "ignore", "-c", DIES_WITH_A_CHILD]
+    with subprocess.Popen(command, env=environment(tmp_path, sink.url), stdout=subprocess.PIPE, text=True) as sender:
+        child = int(sender.stdout.readline()) if sender.stdout else 0
+        assert sender.wait(30) == -signal.SIGKILL
+        try:
+            assert shell(tmp_path, sink.url, "forward", "--once").stdout == "sent 1 spans\n"
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+WORKER = """
+import random, sys, threading, time
+from agentos_otel import agent, stage, task, tool
+@tool
+def work(): pass
+@agent
+def think():
+    for _ in range(20): work()
+    time.sleep(random.random() / 50)
+def run():
+    for _ in range(1000):
+        with task("stress"):
+            think()
+threads = [threading.Thread(target=run, daemon=True) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_workers_that_are_killed_and_a_server_that_fails_lose_nothing_and_double_nothing(
+    tmp_path: Path, sink: HttpSink
+) -> None:
+    turn = iter(range(10**6))
+    sink.answer = lambda body: Answer(503, {"retry-after": "0"}) if next(turn) % 3 == 1 else Answer()
+    running: list[subprocess.Popen[bytes]] = []
+    for number in range(6):
+        running.append(subprocess.Popen([sys.executable, "-c", WORKER], env=environment(tmp_path, sink.url)))
+        if number >= 2:
+            time.sleep(1)
+            running[number - 2].kill()
+    for worker in running:
+        worker.kill()
+        worker.wait()
+    sink.answer = lambda body: Answer()
+    done = shell(tmp_path, sink.url, "forward", "--once")
+    assert done.returncode == 0, done.stderr
+    sent = [span for span in sink.spans if span.name != "task started"]
+    journaled = list(journaled_ids(tmp_path))
+    assert len(journaled) == len(set(journaled)) > 100
+    assert {span.span_id for span in sent} == set(journaled)
+    by_id: dict[bytes, Any] = {}
+    for span in sent:
+        assert by_id.setdefault(span.span_id, span) == span  # what comes twice is the same
+
+
+def journaled_ids(state_dir: Path) -> Iterator[bytes]:
+    for path in (state_dir / "journal").rglob("*.otlp"):
+        for record in reader.read_file(path, final=True).records:
+            if record.field == ENDED_SPAN:
+                yield from (piece.span_id for piece in fold.pieces(record.body))
+
+
+def test_erasing_a_task_says_that_what_was_sent_is_elsewhere(tmp_path: Path, sink: HttpSink) -> None:
+    assert python(tmp_path, sink.url, TASK).returncode == 0
+    task_id = document(tmp_path)["task"]["task_id"]
+    assert "OTLP endpoint" in shell(tmp_path, "", "task", "erase", task_id, "--yes").stdout

@@ -465,6 +465,32 @@ def test_what_waits_is_sent_once_every_task_is_kept(tmp_path: Path, sink: HttpSi
     assert forwarder_to(sink, keep=1.0).pump().sent == 1
 
 
+def test_what_waits_and_is_erased_is_neither_sent_nor_lost(tmp_path: Path, sink: HttpSink, forwarder_to: Make) -> None:
+    run = Run(tmp_path)
+    run.span(task_id="task_waits")
+    kept = run.span(task_id="task_waits")
+    forwarder_to(sink, keep=0.5).pump()
+    record = next(r for r in reader.read_file(run.path).records if r.field == ENDED_SPAN)
+    reader.overwrite(run.path, record.offset, record.size)
+    forwarder = forwarder_to(sink, keep=1.0)
+    assert forwarder.pump().sent == 1
+    assert sink.span_ids == [kept]
+    assert forwarder.counts()["lost"] == 0
+
+
+def test_a_file_with_refused_spans_stays_where_they_are_found_for_a_week(
+    tmp_path: Path, sink: HttpSink, forwarder_to: Make
+) -> None:
+    run = Run(tmp_path)
+    run.span()
+    sink.answer = lambda body: Answer(401)
+    forwarder_to(sink).pump()
+    known = positions(tmp_path)
+    assert not known.is_done(tmp_path / "journal", run.path)
+    known._connection.execute("UPDATE parked SET at = at - ?", (8 * 24 * 3600,))
+    assert known.is_done(tmp_path / "journal", run.path)
+
+
 def test_what_was_held_back_and_is_gone_is_counted(tmp_path: Path, sink: HttpSink, forwarder_to: Make) -> None:
     run = Run(tmp_path)
     run.span(task_id="task_waits")
