@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger clean
+.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -59,6 +59,9 @@ test-versions: ## unit and conformance tests on every python3.x of PATH, or of P
 
 crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 	$(BIN)/python -m pytest tests/integration/test_crash_matrix.py -q -p no:randomly
+
+test-distributed: $(VENV)/.dev backends ## Jaeger on three Cassandra nodes that are killed (needs Java, Maven, 4 GB)
+	$(BIN)/python -m pytest tests/distributed -q -s
 
 lint: $(VENV)/.dev ## ruff, import layers
 	$(BIN)/ruff check .

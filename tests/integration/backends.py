@@ -49,6 +49,8 @@ class Server:
     """One process that is started, killed and started again on the same address and folder."""
 
     health: int
+    patience: float = 60
+    """Seconds that it may take to start."""
 
     def __init__(self, name: str, folder: Path, *overrides: str, config: str) -> None:
         self.binary = binaries() / name
@@ -66,7 +68,7 @@ class Server:
             self.process = subprocess.Popen(
                 [self.binary, *self.arguments], env=self.environ, stdout=output, stderr=output, cwd=self.folder
             )
-        assert eventually(self.is_healthy), self.log.read_text()[-2000:]
+        assert eventually(self.is_healthy, self.patience), self.log.read_text()[-2000:]
 
     def is_healthy(self) -> bool:
         assert self.process is not None
