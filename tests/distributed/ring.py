@@ -32,8 +32,8 @@ OPENED: Final = (
     )),
     "-Djdk.attach.allowAttachSelf=true", "-Djava.net.preferIPv4Stack=true",
     "-Dio.netty.tryReflectionSetAccessible=true", "-Dcassandra-foreground=yes",
-    # Nodes of a test come up at once, with tokens that are given: nothing has to settle.
-    "-Dcassandra.ring_delay_ms=0", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+    # Tokens are given and nothing has to settle; but with no delay a busy machine's node finds no peer in time.
+    "-Dcassandra.ring_delay_ms=15000", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
 )  # fmt: skip
 # As docker-compose.yml sets it: each write is on disk before it counts.
 SYNCED: Final = (

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -72,7 +73,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, jaeger: JaegerServer) -
             for number in range(4):
                 post(collector.endpoint, work(number))
                 seen = f'sum(traces_span_metrics_calls_total{{agentos_kind="task"}}) == {number + 1}'
-                assert eventually(lambda seen=seen: query(address, seen), 60)
+                assert eventually(partial(query, address, seen), 60)
             yield address
         finally:
             process.terminate()
