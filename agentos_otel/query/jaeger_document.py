@@ -56,7 +56,7 @@ def document_of(task_id: str, resources: list[ResourceSpans]) -> dict[str, Any]:
         "losses": {
             "dropped": 0,
             "damaged": 0,
-            "unsent": 0,
+            "failed_to_send": 0,
             "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
             "cut": sum(int(span["attributes"].get(semconv.AGENTOS_CUT, 0)) for span in spans),
         },

@@ -101,7 +101,7 @@ authorizer: AllowAllAuthorizer
 auto_snapshot: false
 """)
 
-    def start(self, seconds: float = 180) -> None:
+    def start(self, seconds: float = 600) -> None:
         """Start it and wait until it answers CQL."""
         if not self.folder.exists():
             self.configure()

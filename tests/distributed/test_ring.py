@@ -14,7 +14,7 @@ from tests.distributed.ring import Node, lacking
 from tests.integration.backends import CollectorServer, JaegerServer, eventually, running
 from tests.integration.test_outages import Load, missing
 
-pytestmark = [pytest.mark.jaeger, pytest.mark.distributed, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.jaeger, pytest.mark.distributed, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
 
 def on_cassandra(folder: Path) -> JaegerServer:
     server = JaegerServer(folder, config="jaeger-cassandra.yaml")
-    server.patience = 180  # it makes its tables on three nodes
+    server.patience = 600  # it makes its tables on three nodes
     return server
 
 
