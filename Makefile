@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store clean
+.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -28,8 +28,10 @@ test: unit conformance integration agentos ## install what is needed and run all
 unit: $(VENV)/.dev ## tests without processes, servers or git
 	$(BIN)/python -m pytest tests/unit -q
 
-integration: $(VENV)/.dev ## tests with real processes, git, SQLite, PostgreSQL and a real agent
-	$(BIN)/python -m pytest tests/integration -q
+integration: $(VENV)/.dev ## tests with real processes, git, databases, a real agent, Jaeger and a Collector
+	@if command -v go >/dev/null && collector/build.sh >/dev/null; then $(BIN)/python -m pytest tests/integration -q; \
+	else echo "left out, since Jaeger and the Collector are built by Go: the tests marked jaeger"; \
+	$(BIN)/python -m pytest tests/integration -q -m "not jaeger"; fi
 
 agentos: $(VENV)/.dev ## AgentOS's chain on a stand-in; on real checkouts too where AGENTOS_SRC names them (AGENTOS_PYTHON)
 	$(BIN)/python -m pytest tests/agentos -q
@@ -58,6 +60,9 @@ test-versions: ## unit and conformance tests on every python3.x of PATH, or of P
 crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 	$(BIN)/python -m pytest tests/integration/test_crash_matrix.py -q -p no:randomly
 
+test-distributed: $(VENV)/.dev backends ## Jaeger on three Cassandra nodes that are killed (needs Java, Maven, 4 GB)
+	$(BIN)/python -m pytest tests/distributed -q -s
+
 lint: $(VENV)/.dev ## ruff, import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,15 +75,23 @@ types: $(VENV)/.dev ## mypy strict and pyright
 
 check: lint types test ## what CI runs
 
-docs: $(VENV)/.dev ## make the reference from the docstrings, and the page on redaction from the patterns
+docs: $(VENV)/.dev ## make the reference from the docstrings, and what the patterns of secrets make
 	$(BIN)/python docs/make_reference.py > docs/reference.md
 	$(BIN)/python docs/make_redaction.py > docs/redaction.md
+	$(BIN)/python collector/make_redaction.py > collector/redaction.yaml
+	$(BIN)/python collector/make_redaction.py transform > collector/transform.yaml
 
 bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same run, three peers beside; BENCH=--save keeps them
 	$(BIN)/python bench/run.py --peers $(BENCH)
 
 bench-store: $(VENV)/.dev ## the index and its queries at 10^5, 10^6 and 10^7 spans (needs 10 GB of disk)
 	$(BIN)/python bench/bench_store.py
+
+backends: ## build the pinned Jaeger and Collector into the cache (needs Go)
+	@collector/build.sh
+
+jaeger: ## start Jaeger and a Collector without docker; Ctrl-C stops both
+	@collector/start.sh
 
 lock: ## compile the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q --all-extras --group dev -o requirements/dev.txt

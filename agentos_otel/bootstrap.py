@@ -381,5 +381,6 @@ def open_workspace(settings: Settings | None = None) -> Workspace:
     settings = settings or read()
     idle_ns = round(settings.idle_days * 24 * 3600 * 10**9)
     store = open_store(settings, CLI_WAIT)
-    sent = Sent(settings.state_dir)
-    return Workspace(settings.state_dir, host_name(), store, idle_ns, sent.is_done, sent.failed, settings.max_size)
+    sent, host, jaeger = Sent(settings.state_dir), host_name(), settings.jaeger_url
+    limits = (sent.is_done, sent.failed, settings.max_size)
+    return Workspace(settings.state_dir, host, store, idle_ns, *limits, jaeger_url=jaeger)

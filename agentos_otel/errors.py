@@ -5,6 +5,7 @@ AgentosOtelError                what the user can put right: one line, exit code
 ├── NotFoundError               no such task, session or id
 ├── AmbiguousError              a prefix or an id that several tasks share
 ├── TransitionError             a change of status that the life cycle forbids
+├── BackendError                a tracing backend cannot be asked
 └── StorageError                a store cannot be read or written
     └── StorageTimeout          … did not answer in time
 """
@@ -30,6 +31,10 @@ class AmbiguousError(AgentosOtelError):
 
 class TransitionError(AgentosOtelError):
     """The life cycle of a task does not allow that change of status."""
+
+
+class BackendError(AgentosOtelError):
+    """A tracing backend (Jaeger) cannot be reached, or does not answer as one."""
 
 
 class StorageError(AgentosOtelError):

@@ -40,6 +40,7 @@ class Settings:
         disabled: Nothing is traced (`AGENTOS_OTEL_DISABLED`, `OTEL_SDK_DISABLED`).
         capture: Keep arguments and results (`AGENTOS_OTEL_CAPTURE`,
             `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`).
+        jaeger_url: Jaeger's query API and UI (`AGENTOS_OTEL_JAEGER_URL`), asked for what does not lie here.
         maps: Files with maps of points (`AGENTOS_OTEL_MAP`, separated by `:`).
         session_id: Session of tasks that get none from the host (`AGENTOS_OTEL_SESSION_ID`).
         host_tables: Write trace ids into the host's own table of tasks (`AGENTOS_OTEL_HOST_TABLES`).
@@ -63,6 +64,7 @@ class Settings:
     database_url: str
     disabled: bool = False
     capture: bool = False
+    jaeger_url: str = ""
     maps: tuple[Path, ...] = ()
     session_id: str = ""
     host_tables: bool = True
@@ -226,6 +228,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=environ.get(semconv.ENV_DATABASE_URL, "") or f"sqlite:///{state_dir / 'tasks.db'}",
         disabled=_flag(environ, semconv.ENV_DISABLED) or _flag(environ, semconv.OTEL_SDK_DISABLED),
         capture=_capture(environ),
+        jaeger_url=environ.get(semconv.ENV_JAEGER_URL, "").strip(),
         maps=tuple(Path(path) for path in environ.get(semconv.ENV_MAP, "").split(os.pathsep) if path),
         session_id=environ.get(semconv.ENV_SESSION_ID, ""),
         host_tables=_flag(environ, semconv.ENV_HOST_TABLES, default=True),

@@ -15,6 +15,7 @@ from agentos_otel.cli.main import console, json_option, print_json, workspace
 from agentos_otel.cli.run_view import print_run
 from agentos_otel.errors import ConfigurationError
 from agentos_otel.query.document import document
+from agentos_otel.query.jaeger_api import trace_link
 
 _HOME = Path(__file__).parent.parent / "demo"
 _AUTHOR = {
@@ -52,10 +53,11 @@ def demo(repo: Path | None, request: str, model: str | None, as_json: bool) -> N
     with workspace() as space:
         task_id = space.resolve(intent)
         found = document(space, task_id)
+        link = trace_link(space.jaeger_url, found["task"]["trace_id"])
     if as_json:
         print_json(found)
         return
-    print_run(console(), found)
+    print_run(console(), found, link)
     for command in (
         "task show {} --waterfall",
         "task show {} --flow",

@@ -54,6 +54,8 @@ def doctor(rebuild: bool, as_json: bool) -> None:
     except AgentosOtelError as error:
         check("task store", False, str(error))
     check("forwarding", *_forwarding(found))
+    if found.jaeger_url:
+        check("jaeger", *_jaeger(found.jaeger_url))
     check("git", *_git())
     if as_json:
         print_json({"schema_version": 1, "checks": checks})
@@ -101,6 +103,19 @@ def _forwarding(found: settings.Settings) -> tuple[bool, str]:
     said += [f"failing: {state['last_error']}"] if state.get("failures") else []
     said += [f"the server said: {state['last_answer']}"] if state["rejected"] else []
     return not (refusals or state.get("failures") or state["rejected"] or state["lost"]), "; ".join(said)
+
+
+def _jaeger(url: str) -> tuple[bool, str]:
+    from agentos_otel.query.jaeger import Jaeger
+    from agentos_otel.query.jaeger_api import JaegerApi
+
+    try:
+        api = JaegerApi(url)
+        services = Jaeger(api).services()
+        api.close()
+    except AgentosOtelError as error:
+        return False, str(error)
+    return True, f"{api.url}, spans of {len(services)} services"
 
 
 def _git() -> tuple[bool, str]:

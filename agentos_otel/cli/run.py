@@ -18,6 +18,7 @@ from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
 from agentos_otel.instrumentation import site_path
+from agentos_otel.query.jaeger_api import trace_link
 from agentos_otel.tracing import attempts, carriers, inheriting, operations, roots, task_file
 from agentos_otel.tracing.runtime import Runtime
 from agentos_otel.tracing.span import now_ns
@@ -69,13 +70,14 @@ def run(
         runtime.journal.state({"op": "reserved", "file": str(file), "operations": born})
     environ = _environment(found, attempt, file, hooks=not no_hooks)
     code, signalled = _launch(command, environ, lambda: _at_first_commit(runtime, attempt, file, commits))
-    ended = _finish(found, runtime, attempt, file, code, signalled, reserved=reserved)
+    ended, link = _finish(found, runtime, attempt, file, code, signalled, reserved=reserved)
     runtime.journal.close(
         {"op": "run_end", "run_id": runtime.run_id, "dropped": runtime.journal.dropped, "at": now_ns()}
     )
     guard.guarded("forwarding", runtime.finish)
     if not quiet:
-        click.echo(f"agentos-otel: task {ended}: `agentos-otel task show {ended}`", err=True)
+        seen = f", {link}" if link else ""
+        click.echo(f"agentos-otel: task {ended}: `agentos-otel task show {ended}`{seen}", err=True)
     sys.exit(code)
 
 
@@ -188,8 +190,11 @@ def _finish(
     signalled: bool,
     *,
     reserved: bool,
-) -> str:
-    """Settle the reservation: taken over or discarded it is another's, else the task is ours and ends here."""
+) -> tuple[str, str]:
+    """Settle the reservation: taken over or discarded it is another's, else the task is ours and ends here.
+
+    Returns the task, and where Jaeger shows it (or "").
+    """
     claimed = reserved and not task_file.claim(str(file), by=runtime.run_id)
     named = task_file.read(file).get("task_id", attempt.task_id)
     if reserved and not claimed:
@@ -208,9 +213,10 @@ def _finish(
     space = bootstrap.open_workspace(found)
     try:
         space.refresh()  # finishes children that were killed, and takes in the commits that hooks saw
+        trace_id = attempt.trace_hex if named == attempt.task_id else space.store.task(named)["trace_id"]
     finally:
         space.close()
-    return named
+    return named, trace_link(found.jaeger_url, trace_id)
 
 
 def _error_type(code: int) -> str:

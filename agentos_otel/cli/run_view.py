@@ -20,11 +20,11 @@ MAX_DEPTH: Final = 24
 """Levels that are indented; what lies deeper says how deep it lies."""
 
 
-def print_run(console: Console, document: dict[str, Any]) -> None:
-    """Print the run that a document describes."""
+def print_run(console: Console, document: dict[str, Any], link: str = "") -> None:
+    """Print the run that a document describes, and where else it can be seen."""
     screen = Screen(console)
     task = mapping(document, "task")
-    _header(screen, task, document)
+    _header(screen, task, document, link)
     _attempts(screen, document)
     _tree(screen, document, str(task.get("task_id")))
     _artifacts(screen, document)
@@ -35,7 +35,7 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
         screen.line(f"lost: {lost}", "bold red")
 
 
-def _header(screen: Screen, task: dict[str, Any], document: dict[str, Any]) -> None:
+def _header(screen: Screen, task: dict[str, Any], document: dict[str, Any], link: str) -> None:
     status, ended, agents = task.get("status"), number(task.get("ended_ns")), task.get("agent_ids")
     error = f": {task['error_type']}" if task.get("error_type") else ""
     phase = f" ({task['phase']})" if task.get("phase") and task["phase"] != status else ""
@@ -48,6 +48,7 @@ def _header(screen: Screen, task: dict[str, Any], document: dict[str, Any]) -> N
         ("begun", moment(number(task.get("created_ns")))),
         ("session", task.get("session_id")),
         ("trace", task.get("trace_id")),
+        ("jaeger", link),
         ("agents", ", ".join(map(str, agents if isinstance(agents, list) else ()))),
         ("runs", _runs(document)),
     ):

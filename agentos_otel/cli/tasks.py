@@ -10,6 +10,9 @@ import click
 
 from agentos_otel.cli.main import console, json_option, print_json, workspace
 from agentos_otel.model import ENDED_STATUSES, STATUSES
+from agentos_otel.query import sources
+from agentos_otel.query.jaeger_api import trace_link
+from agentos_otel.query.sources import SOURCES
 
 
 @click.group()
@@ -50,26 +53,28 @@ def print_tasks(rows: list[dict[str, Any]]) -> None:
 @click.option("--waterfall", is_flag=True, help="Show durations as bars.")
 @click.option("--flow", is_flag=True, help="Show the phases and the ids that go from one to the next.")
 @click.option("--follow", is_flag=True, help="Show again whenever the task has grown, until it ends.")
+@click.option("--from", "source", type=click.Choice(SOURCES), default="auto", show_default=True,
+              help="The journals here, Jaeger, or here and from Jaeger what does not lie here.")  # fmt: skip
 @json_option
-def show(identifier: str, waterfall: bool, flow: bool, follow: bool, as_json: bool) -> None:
+def show(identifier: str, waterfall: bool, flow: bool, follow: bool, source: sources.Source, as_json: bool) -> None:
     """Show the whole run of the task that IDENTIFIER (any id, or 6 characters of one) leads to."""
-    from agentos_otel.query.document import document
-
     with workspace() as space:
-        task_id = space.resolve(identifier)
-        found = document(space, task_id)
-        _show(found, waterfall, flow, as_json)
+        found, note = sources.read(space, identifier, source)
+        link = trace_link(space.jaeger_url, found["task"]["trace_id"])
+        if note:
+            click.echo(f"agentos-otel: {note}", err=True)
+        _show(found, link, waterfall, flow, as_json)
         while follow and found["task"]["ended_ns"] is None:
             time.sleep(0.5)
             space.refresh()
-            grown = document(space, task_id)
+            grown, _ = sources.read(space, found["task"]["task_id"], source)
             if grown != found:
                 click.echo("")
-                _show(grown, waterfall, flow, as_json)
+                _show(grown, link, waterfall, flow, as_json)
             found = grown
 
 
-def _show(found: dict[str, Any], waterfall: bool, flow: bool, as_json: bool) -> None:
+def _show(found: dict[str, Any], link: str, waterfall: bool, flow: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif waterfall:
@@ -83,7 +88,7 @@ def _show(found: dict[str, Any], waterfall: bool, flow: bool, as_json: bool) -> 
     else:
         from agentos_otel.cli.run_view import print_run
 
-        print_run(console(), found)
+        print_run(console(), found, link)
 
 
 @task.command()

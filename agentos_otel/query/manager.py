@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import NotFoundError, TransitionError
 from agentos_otel.model import ENDED_STATUSES, STATUSES
-from agentos_otel.query.document import artifact_part, document, task_part
+from agentos_otel.query import sources
+from agentos_otel.query.document import artifact_part, task_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +224,7 @@ class TaskManager:
 
     def full_trace(self, task_id: str) -> dict[str, Any]:
         """Return the whole run of a task."""
-        return self._with(lambda space: document(space, space.resolve(task_id)))  # type: ignore[no-any-return]
+        return self._with(lambda space: sources.read(space, task_id)[0])  # type: ignore[no-any-return]
 
     def phase_artifacts(self, task_id: str) -> PhaseArtifacts:
         """Return the artifacts of a task by stage."""

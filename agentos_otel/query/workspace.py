@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentos_otel.context.ids import new_run_id
-from agentos_otel.errors import AmbiguousError, NotFoundError
+from agentos_otel.errors import AmbiguousError, ConfigurationError, NotFoundError
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits
 from agentos_otel.query.closing import close_idle, resource
 from agentos_otel.query.merging import merge_births
+from agentos_otel.semconv import ENV_JAEGER_URL
 from agentos_otel.store import day_files, pruning, reaper
 from agentos_otel.store.index import Index
 from agentos_otel.tasks.store import TaskStore
 from agentos_otel.tracing import births
+
+if TYPE_CHECKING:
+    from agentos_otel.query.jaeger import Jaeger
 
 SHORTEST_PREFIX = 6
 
@@ -36,6 +40,7 @@ class Workspace:
         is_forwarded: Whether all of a live journal file has been sent; without an endpoint nothing has to be.
         failed_to_send: Number of records of some traces that a backend has refused for good.
         max_size: Bytes of all journals together beyond which traced programs write no more; None for any.
+        jaeger_url: Jaeger's query API, or empty.
     """
 
     state_dir: Path
@@ -45,11 +50,12 @@ class Workspace:
     is_forwarded: Callable[[Path], bool] = lambda path: True
     failed_to_send: Callable[[Sequence[str]], int] = lambda traces: 0
     max_size: int | None = None
+    jaeger_url: str = ""
 
     def __post_init__(self) -> None:
         """Open the index."""
         self.journal_dir = self.state_dir / "journal"
-        if self.store.database.dialect == "postgresql":
+        if self.store.database.dialect == "postgresql" or self.jaeger_url:
             self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # what other hosts traced is there
         elif not self.state_dir.is_dir():
             raise NotFoundError(
@@ -57,6 +63,7 @@ class Workspace:
             )
         self.index = Index(self.state_dir / "index.db", self.journal_dir, self.store)
         self._journal: Journal | None = None
+        self._jaeger: Jaeger | None = None
 
     def refresh(self) -> None:
         """Read what the journals have grown by, and finish what nobody else will: dead runs, lone and idle tasks.
@@ -96,8 +103,25 @@ class Workspace:
             self._journal = Journal(self.journal_dir / "live" / self.host, new_run_id, statement)
         return self._journal
 
+    def jaeger(self) -> Jaeger:
+        """Return Jaeger as the setting names it; it is connected to at its first question.
+
+        Raises:
+            ConfigurationError: None is set, or what is set is no address.
+        """
+        if not self.jaeger_url:
+            raise ConfigurationError(f"no Jaeger is known: set {ENV_JAEGER_URL} to http://HOST:16686")
+        from agentos_otel.query.jaeger import Jaeger
+        from agentos_otel.query.jaeger_api import JaegerApi
+
+        if self._jaeger is None:
+            self._jaeger = Jaeger(JaegerApi(self.jaeger_url))
+        return self._jaeger
+
     def close(self) -> None:
-        """Close index, store and journal."""
+        """Close index, store, journal and the connection to Jaeger."""
+        if self._jaeger is not None:
+            self._jaeger.api.close()
         if self._journal is not None:
             self._journal.close({"op": "run_end", "run_id": self._journal.run_id, "dropped": 0, "at": time.time_ns()})
         self.index.close()

@@ -1,4 +1,4 @@
-"""Real databases: a SQLite file, and a database of a PostgreSQL server that comes as a wheel."""
+"""Real databases: SQLite, and a PostgreSQL server that comes as a wheel; and a real Jaeger behind a Collector."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.integration.backends import CollectorServer, JaegerServer, running
 
 _numbers = itertools.count()
 
@@ -49,3 +51,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite://{tmp_path}/tasks.db"
     url: str = request.getfixturevalue("new_postgresql_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JaegerServer]:
+    """Jaeger on Badger; it lives as long as the session."""
+    server = JaegerServer(tmp_path_factory.mktemp("jaeger"))
+    with running(server):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def collector(tmp_path_factory: pytest.TempPathFactory, jaeger: JaegerServer) -> Iterator[CollectorServer]:
+    """The Collector in front of `jaeger`, as docker-compose.yml runs it."""
+    server = CollectorServer(tmp_path_factory.mktemp("collector"), f"{jaeger.address}:14317")
+    with running(server):
+        yield server

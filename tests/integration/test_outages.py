@@ -1,0 +1,137 @@
+"""Jaeger and the Collector killed under load: what was acknowledged is there afterwards, and once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from agentos_otel.query.jaeger import Jaeger
+from agentos_otel.query.jaeger_api import JaegerApi
+from tests.integration.backends import CollectorServer, JaegerServer, eventually, post, running
+
+pytestmark = pytest.mark.jaeger
+
+SECONDS = float(os.environ.get("AGENTOS_OTEL_SOAK_SECONDS", "10"))
+SPANS = 20
+
+
+def batch(trace_id: bytes, text: str = "", count: int = SPANS) -> bytes:
+    """Return a trace of a task: a root and its children."""
+    data = TracesData()
+    resource = data.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "load"
+    spans = resource.scope_spans.add().spans
+    root = os.urandom(8)
+    for number in range(count):
+        span = spans.add(trace_id=trace_id, span_id=os.urandom(8) if number else root, name=f"span {number}", kind=1)
+        span.parent_span_id = root if number else b""
+        span.start_time_unix_nano = time.time_ns()
+        span.end_time_unix_nano = span.start_time_unix_nano + 1000
+        span.attributes.add(key="task_id").value.string_value = f"task-{trace_id.hex()}"
+        if text:
+            span.attributes.add(key="text").value.string_value = text
+    return bytes(data.SerializeToString())
+
+
+class Load:
+    """Sends traces until told to stop, as the forwarder does: what is not acknowledged is sent again."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.acknowledged: list[str] = []
+        self.refused = 0
+        self._endpoint = endpoint
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while not self._stop.is_set():
+            trace_id = os.urandom(16)
+            body = batch(trace_id)
+            while not self._sent(body):
+                self.refused += 1
+                time.sleep(0.05)
+            self.acknowledged.append(trace_id.hex())
+
+    def _sent(self, body: bytes) -> bool:
+        try:
+            return post(self._endpoint, body) == 200
+        except OSError:
+            return False
+
+
+def missing(server: JaegerServer, traces: list[str], spans: int = SPANS) -> list[tuple[str, int]]:
+    """Return the traces that do not have every span once, with the number of those they have."""
+    jaeger = Jaeger(JaegerApi(server.url))
+    try:
+        found = {}
+        for trace_id in traces:
+            ids = [
+                span.span_id for part in jaeger.trace(trace_id) for scope in part.scope_spans for span in scope.spans
+            ]
+            found[trace_id] = len(ids) if len(ids) == len(set(ids)) else -len(ids)
+        return [(trace_id, count) for trace_id, count in found.items() if count != spans]
+    finally:
+        jaeger.api.close()
+
+
+@pytest.mark.timeout(120 + 6 * SECONDS)
+def test_no_span_is_lost_or_doubled_when_jaeger_and_the_collector_are_killed_under_load(tmp_path: Path) -> None:
+    jaeger = JaegerServer(tmp_path / "jaeger")
+    collector = CollectorServer(tmp_path / "collector", f"{jaeger.address}:14317")
+    with running(jaeger, collector):
+        with Load(collector.endpoint) as load:
+            for victims in ([jaeger], [collector], [jaeger, collector]):
+                time.sleep(SECONDS / 5)
+                for victim in victims:
+                    victim.kill()
+                time.sleep(SECONDS / 10)
+                for victim in victims:
+                    victim.start()
+        assert load.refused
+        assert len(load.acknowledged) > 10
+        assert eventually(lambda: not missing(jaeger, load.acknowledged), 60), missing(jaeger, load.acknowledged)
+
+
+def test_a_task_goes_from_a_program_through_an_agent_and_a_gateway(tmp_path: Path) -> None:
+    jaeger = JaegerServer(tmp_path / "jaeger")
+    gateway = CollectorServer(tmp_path / "gateway", f"{jaeger.address}:14317")
+    agent = CollectorServer(tmp_path / "agent", gateway.grpc, config="agent.yaml")
+    with running(agent):
+        trace_id = os.urandom(16)
+        assert post(agent.endpoint, batch(trace_id)) == 200
+        with running(jaeger, gateway):  # started later: what came before waits on disk
+            assert eventually(lambda: not missing(jaeger, [trace_id.hex()]))
+
+
+def test_a_request_over_the_usual_limit_of_a_message_passes(jaeger: JaegerServer, collector: CollectorServer) -> None:
+    trace_id = os.urandom(16)
+    assert post(collector.endpoint, batch(trace_id, "x" * 25_000, count=300)) == 200
+    assert eventually(lambda: not missing(jaeger, [trace_id.hex()], spans=300))
+
+
+def test_a_text_that_jaeger_cannot_keep_is_cut_and_holds_nothing_up(
+    jaeger: JaegerServer, collector: CollectorServer
+) -> None:
+    """Jaeger refuses a request with an attribute over 65,000 bytes as unavailable: it would be sent again for ever."""
+    trace_id = os.urandom(16)
+    assert post(collector.endpoint, batch(trace_id, "ü" * 3_000_000, count=2)) == 200
+    assert eventually(lambda: not missing(jaeger, [trace_id.hex()], spans=2))
+    source = Jaeger(JaegerApi(jaeger.url))
+    spans = [span for part in source.trace(trace_id.hex()) for scope in part.scope_spans for span in scope.spans]
+    source.api.close()
+    (text,) = {pair.value.string_value for span in spans for pair in span.attributes if pair.key == "text"}
+    assert len(text.encode()) <= 32768
+    assert text.endswith("… (cut)")

@@ -1,0 +1,220 @@
+"""The whole way, as a user has it: a program with an endpoint set, a real Collector, a real Jaeger."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from agentos_otel.query.tree import build, walk
+from tests.integration.backends import CollectorServer, JaegerServer, eventually
+from tests.integration.homes import Home, arrived, in_jaeger
+
+pytestmark = pytest.mark.jaeger
+
+
+@pytest.fixture
+def home(tmp_path: Path, jaeger: JaegerServer, collector: CollectorServer) -> Home:
+    return Home(tmp_path, jaeger.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
+
+
+def forwarded(home: Home) -> None:
+    """Send what short or killed programs have left."""
+    done = home.shell("forward", "--once")
+    assert done.returncode == 0, done.stderr
+
+
+def raw(jaeger: JaegerServer, trace_id: str) -> list[dict[str, Any]]:
+    """Return the spans of a trace as Jaeger's page has them, with its warnings."""
+    with urlopen(f"{jaeger.url}/api/traces/{trace_id}", timeout=10) as answer:
+        spans: list[dict[str, Any]] = json.load(answer)["data"][0]["spans"]
+    return spans
+
+
+def shape(spans: list[dict[str, Any]]) -> list[tuple[int, str, str]]:
+    return [(depth, node.span["name"], node.span["span_id"]) for depth, node in walk(build(spans))]
+
+
+def test_the_demo_is_one_trace_without_a_warning_and_equals_what_lies_here(home: Home, jaeger: JaegerServer) -> None:
+    done = home.shell("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    forwarded(home)
+    here = json.loads(done.stdout)
+    task = here["task"]
+    there = arrived(home, task["task_id"], len(here["spans"]))
+    assert there["spans"] == in_jaeger(here["spans"])
+    assert shape(there["spans"]) == shape(here["spans"])
+    assert len(there["attempts"]) == 1
+    assert all({"task_id", "session_id"} <= set(span["attributes"]) for span in there["spans"])
+    spans = raw(jaeger, task["trace_id"])
+    assert not [span["warnings"] for span in spans if span["warnings"]]
+    present = {span["spanID"] for span in spans}
+    parents = [
+        reference["spanID"] for span in spans for reference in span["references"] if reference["refType"] == "CHILD_OF"
+    ]
+    assert set(parents) <= present
+    assert len(spans) - len(parents) == 1
+    # Beside those of the journal only the marker of the start, if the task was seen while it ran.
+    assert sum(span["operationName"] != "task started" for span in spans) == len(here["spans"])
+    space = home.workspace()
+    try:
+        for key, value in (
+            ("task_id", task["task_id"]),
+            ("session_id", task["session_id"]),
+            ("vcs.ref.head.revision", task["commit_hash"]),
+        ):
+            assert space.jaeger().search(key, value) == [task["trace_id"]]
+    finally:
+        space.close()
+
+
+RUNNING = """
+import sys
+from agentos_otel import current_task, stage, task
+with task("rename"), stage("intent"):
+    print(current_task().task_id, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_running_task_is_seen_and_a_killed_one_gets_its_root_once_somebody_looks(home: Home) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNNING], env=home.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        task_id = process.stdout.readline().strip()
+        running = arrived(home, task_id, 0)
+        assert (running["task"]["status"], running["spans"]) == ("executing", [])
+        process.kill()
+        process.wait()
+    assert home.show(task_id, "--from", "local")["task"]["status"] == "failed"  # whoever looks first finishes it
+    forwarded(home)
+    ended = arrived(home, task_id, 2)
+    assert [(span["name"], span["status"]) for span in ended["spans"]] == [
+        ("task rename", "abandoned"),
+        ("stage intent", "abandoned"),
+    ]
+    assert ended["task"]["status"] == "failed"
+
+
+def test_a_key_in_a_captured_prompt_is_neither_in_jaeger_nor_in_the_journal(home: Home) -> None:
+    key = "sk-" + "proj" + os.urandom(12).hex()
+    home.environ["AGENTOS_OTEL_CAPTURE"] = "true"
+    home.run(
+        "import sys\nfrom agentos_otel import agent, task\n"
+        "@agent\ndef ask(prompt): return prompt.upper() + prompt\n"
+        "with task('rename'): ask(f'my key is {sys.argv[1]}, use it')\n",
+        key,
+    )
+    forwarded(home)
+    (task,) = json.loads(home.shell("task", "list", "--json").stdout)["tasks"]
+    there = arrived(home, task["task_id"], 2)
+    text = json.dumps(there)
+    assert "my key is ****, use it" in text
+    assert key not in text
+    for path in home.state_dir.rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes()
+
+
+HOST = """
+import sys
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+import agentos_otel
+from agentos_otel import current_task, stage, task
+
+if sys.argv[1] == "configure":
+    agentos_otel.configure()
+else:
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+with task("rename"), stage("intent"):
+    with trace.get_tracer("foreign").start_as_current_span("GET", kind=trace.SpanKind.CLIENT):
+        with stage("inner"):
+            print(current_task().task_id)
+"""
+
+
+@pytest.mark.parametrize("how", ["provider", "configure"])
+def test_spans_of_foreign_instrumentation_are_in_the_same_tree_and_nothing_arrives_twice(
+    how: str, home: Home, jaeger: JaegerServer
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOST, how], env=home.environ, capture_output=True, text=True, check=True
+    )
+    forwarded(home)
+    there = arrived(home, done.stdout.strip(), 4)
+    assert [(depth, name) for depth, name, _ in shape(there["spans"])] == [
+        (0, "task rename"),
+        (1, "stage intent"),
+        (2, "GET"),
+        (3, "stage inner"),
+    ]
+    assert all({"task_id", "session_id"} <= set(span["attributes"]) for span in there["spans"])
+    here = in_jaeger(home.show(done.stdout.strip(), "--from", "local")["spans"])
+    # A provider of the host's has a resource of its own, and with it another id for the process.
+    assert [{**span, "run_id": ""} for span in there["spans"]] == [{**span, "run_id": ""} for span in here]
+    spans = raw(jaeger, there["task"]["trace_id"])
+    assert not [span["warnings"] for span in spans if span["warnings"]]
+    assert len({span["spanID"] for span in spans}) == len(spans)
+
+
+KEPT = """
+import sys
+from agentos_otel import current_task, stage, task
+for number in range(60):
+    try:
+        with task("work") as made:
+            with stage("intent"):
+                if number == 7:
+                    current_task().keep()
+            with stage("execution"):
+                if number == 11:
+                    raise ValueError
+            print(number, current_task().task_id)
+    except ValueError:
+        print(number, made.task_id if made else "")
+"""
+
+
+def test_of_a_tenth_of_the_tasks_each_is_kept_whole_or_not_and_errors_and_wishes_always(home: Home) -> None:
+    home.environ["AGENTOS_OTEL_KEEP"] = "0.1"
+    home.run(KEPT)
+    forwarded(home)
+    tasks = json.loads(home.shell("task", "list", "--count", "100", "--json").stdout)["tasks"]
+    assert len(tasks) == 60
+    by_age = sorted(tasks, key=lambda task: task["created_ns"])
+    always = {by_age[7]["trace_id"], by_age[11]["trace_id"]}
+    assert [task["status"] for task in by_age].index("failed") == 11
+    space = home.workspace()
+    try:
+
+        def counts() -> dict[str, int]:
+            found = {}
+            for task in tasks:
+                spans = [
+                    s
+                    for part in space.jaeger().trace(task["trace_id"])
+                    for scope in part.scope_spans
+                    for s in scope.spans
+                ]
+                found[task["trace_id"]] = sum(span.name != "task started" for span in spans)
+            return found
+
+        eventually(lambda: all(counts()[trace_id] == 3 for trace_id in always))
+        there = counts()
+    finally:
+        space.close()
+    assert all(there[trace_id] == 3 for trace_id in always)
+    assert set(there.values()) == {0, 3}
+    # Of 58 tasks at 0.1, more than half would be kept once in 10^21 times.
+    assert list(there.values()).count(3) < 30
