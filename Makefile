@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
+.PHONY: help demo test unit integration agentos crash soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -23,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.base requirements/dev.txt
 demo: $(VENV)/.base ## run the demo pipeline on a small git repository and show the run
 	@$(BIN)/agentos-otel demo
 
-test: unit conformance integration agentos ## install what is needed and run all tests
+test: unit conformance integration agentos soak-short ## install what is needed and run all tests
 
 unit: $(VENV)/.dev ## tests without processes, servers or git
 	$(BIN)/python -m pytest tests/unit -q
@@ -59,6 +59,12 @@ test-versions: ## unit and conformance tests on every python3.x of PATH, or of P
 
 crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 	$(BIN)/python -m pytest tests/integration/test_crash_matrix.py -q -p no:randomly
+
+soak: $(VENV)/.dev ## five minutes of load, kills, a collector that comes and goes, a full disk (SOAK_SECONDS)
+	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest tests/soak -q -s --timeout 1200
+
+soak-short: $(VENV)/.dev
+	SOAK_SECONDS=30 $(BIN)/python -m pytest tests/soak -q -s --timeout 600
 
 test-distributed: $(VENV)/.dev backends ## Jaeger on three Cassandra nodes that are killed (needs Java, Maven, 4 GB)
 	$(BIN)/python -m pytest tests/distributed -q -s
