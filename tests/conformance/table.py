@@ -20,9 +20,8 @@ decorator as its documentation shows it.
     make conformance        # ours: a part of `make test`
     make conformance-peers  # the others, each in an environment of its own; makes this page
 
-**no**: at least one test of the file failed; why is in `tests/conformance/results`. n/a: the product has no
-such thing. A row may hold several tests, so a
-no can be a small thing or a large one: read the file before judging by it.
+**no**: at least one test of the file failed; why is in `tests/conformance/results`. n/a: the product has no such thing.
+A row may hold several tests, so that a no can be a small thing or a large one: read the file before judging by it.
 """
 TAIL = """
 Known limits, which every wrapper written in Python shares: `inspect.getfullargspec` and `inspect.getsourcefile`, which
