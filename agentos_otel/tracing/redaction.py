@@ -18,8 +18,8 @@ class Secret(NamedTuple):
 
     Attributes:
         name: What it is.
-        signs: What every match contains; looked for first, as searching by expression is a hundred times slower than
-            finding that a rare character is not there.
+        signs: What every match contains, a single rare character first: that it is not there is found in a tenth of a
+            microsecond for a page of text, a word takes forty times as long, an expression four hundred.
         pattern: The expression; what its group `kept` matched stays.
         example: A text that has one.
     """
@@ -32,12 +32,12 @@ class Secret(NamedTuple):
 
 _VALUE: Final = r"[^\s\"',;&(){}\[\]]{6,}"
 SECRETS: Final = (
-    Secret("API key of OpenAI, Anthropic and others", ("sk-",), r"sk-[A-Za-z0-9_-]{16,}",
+    Secret("API key of OpenAI, Anthropic and others", ("-", "sk-"), r"sk-[A-Za-z0-9_-]{16,}",
            "sk-ant-api03-abcdefghijklmnop"),
     Secret("GitHub token", ("_", "gh"), r"gh[pousr]_[A-Za-z0-9]{30,}", "ghp_" + "a1B2c3" * 6),
     Secret("GitHub fine-grained token", ("_", "github_pat_"), r"github_pat_[A-Za-z0-9_]{30,}",
            "github_pat_" + "a1B2c3" * 6),
-    Secret("GitLab token", ("glpat-",), r"glpat-[A-Za-z0-9_-]{20,}", "glpat-" + "a1B2c3" * 4),
+    Secret("GitLab token", ("-", "glpat-"), r"glpat-[A-Za-z0-9_-]{20,}", "glpat-" + "a1B2c3" * 4),
     Secret("AWS access key id", ("K", "AKIA"), r"AKIA[0-9A-Z]{16}", "AKIAIOSFODNN7EXAMPLE"),
     Secret("Slack token", ("x", "xox"), r"xox[abeoprs]-[A-Za-z0-9-]{10,}", "xoxb-1234567890-abcdef"),
     Secret("Google API key", ("z", "AIza"), r"AIza[A-Za-z0-9_-]{35}", "AIza" + "a1B2c" * 7),
@@ -46,17 +46,25 @@ SECRETS: Final = (
            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijklmnop"),
     Secret("user and password in a URL", ("@", "://"), r"(?P<kept>://)[^\s/:@]+:[^\s/@]+(?=@)",
            "postgresql://user:password@localhost/tasks"),
-    Secret("private key", ("-----BEGIN",),
+    Secret("private key", ("-", "-----BEGIN"),
            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
            "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----"),
-    Secret("bearer token", ("earer ",), r"(?P<kept>[Bb]earer )[A-Za-z0-9._~+/=-]{12,}",
+    Secret("bearer token", ("B", "Bearer "), r"(?P<kept>Bearer )[A-Za-z0-9._~+/=-]{12,}",
            "Authorization: Bearer abcdef.123456"),
-    Secret("password and the like, by name", ("assw",),
-           r"""(?i)(?P<kept>passw(?:or)?d["']?\s?[:=]\s?["']?)""" + _VALUE, "--password=tr0ub4dor"),
-    Secret("token by name", ("=", "oken"), r"""(?i)(?P<kept>token["']?\s?=\s?["']?)""" + _VALUE,
+    Secret("bearer token, in small letters", ("b", "bearer "), r"(?P<kept>bearer )[A-Za-z0-9._~+/=-]{12,}",
+           "authorization: bearer abcdef.123456"),
+    Secret("password and the like, by name", ("w", "assw"),
+           r"""(?P<kept>[Pp]assw(?:or)?d["']?\s?[:=]\s?["']?)""" + _VALUE, "--password=tr0ub4dor"),
+    Secret("password and the like, in capitals", ("W", "ASSW"),
+           r"""(?P<kept>PASSW(?:OR)?D["']?\s?[:=]\s?["']?)""" + _VALUE, "DB_PASSWORD=tr0ub4dor"),
+    Secret("token by name", ("=", "oken"), r"""(?P<kept>[Tt]oken["']?\s?=\s?["']?)""" + _VALUE,
            "access_token=a1b2c3d4e5"),
-    Secret("secret by name", ("ecret",), r"""(?i)(?P<kept>secret["']?\s?[:=]\s?["']?)""" + _VALUE,
+    Secret("token by name, in capitals", ("=", "TOKEN"), r"""(?P<kept>TOKEN["']?\s?=\s?["']?)""" + _VALUE,
+           "GITHUB_TOKEN=a1b2c3d4e5"),
+    Secret("secret by name", ("ecret",), r"""(?P<kept>[Ss]ecret["']?\s?[:=]\s?["']?)""" + _VALUE,
            "client_secret: a1b2c3d4e5"),
+    Secret("secret by name, in capitals", ("C", "SECRET"), r"""(?P<kept>SECRET["']?\s?[:=]\s?["']?)""" + _VALUE,
+           "CLIENT_SECRET=a1b2c3d4e5"),
     Secret("key by name", ("=", "ey="), r"""(?i)(?P<kept>(?:api|access|private|secret)[_-]?key["']?=["']?)""" + _VALUE,
            "api_key=a1b2c3d4e5"),
     Secret("key by name, in capitals", ("=", "EY="), r"""(?P<kept>(?:API|ACCESS|PRIVATE|SECRET)[_-]?KEY["']?=["']?)"""
@@ -79,15 +87,25 @@ def _compiled() -> tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]:
     )
 
 
+_clean: set[str] = set()
+_MOST_CLEAN: Final = 4096
+_SHORT: Final = 64
+
+
 def redact(text: str) -> str:
     """Return `text` with its secrets replaced."""
+    if text in _clean:
+        return text  # names of models, stages and hosts come again and again
+    found = text
     for signs, pattern, replacement in _compiled():
         for sign in signs:
-            if sign not in text:
+            if sign not in found:
                 break
         else:
-            text = pattern.sub(replacement, text)
-    return text
+            found = pattern.sub(replacement, found)
+    if found is text and len(text) <= _SHORT and len(_clean) < _MOST_CLEAN:
+        _clean.add(text)
+    return found
 
 
 @cache
