@@ -147,13 +147,16 @@ class Span(Readable, ApiSpan):
         own = self.own
         if own is None:
             own = self.own = {}
-        common = self.attempt.common
+        if len(own) + len(attributes) > MAX_ATTRIBUTES or not self.attempt.common.keys().isdisjoint(attributes):
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
+            return
         for key, value in attributes.items():
             # Most values need no second look; a call for each would cost more than all the rest.
-            if (type(value) is not str or len(value) < NO_SECRET) and len(own) < MAX_ATTRIBUTES and key not in common:
-                own[key] = value
-            else:
-                self.set_attribute(key, value)
+            if type(value) is str and len(value) >= NO_SECRET:
+                value, was_cut = cut(value)  # noqa: PLW2901
+                self.cut += was_cut
+            own[key] = value
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event; time in Unix nanoseconds, now if None."""
