@@ -53,7 +53,8 @@ def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ri
     collector = CollectorServer(tmp_path / "collector", f"{jaeger.address}:14317")
     with running(jaeger, collector):
         # Straight to Jaeger, where a 200 means that two nodes have it; and through the Collector's queue.
-        with Load(f"http://{jaeger.address}:14318") as straight, Load(collector.endpoint) as queued:
+        with Load(f"http://{jaeger.address}:14318", 1) as straight, Load(collector.endpoint, 1) as queued:
+            assert eventually(lambda: len(straight.acknowledged) > 20, 120)
             for node in ring[::-1]:  # the last is the first node, the seed
                 time.sleep(5)
                 node.kill()
@@ -65,7 +66,7 @@ def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ri
               f"{straight.refused} + {queued.refused} refused")  # fmt: skip
         assert len(straight.acknowledged) > 50
         assert len(queued.acknowledged) > 50
-        assert eventually(lambda: not missing(jaeger, sent), 120), missing(jaeger, sent)
+        assert eventually(lambda: not missing(jaeger, sent, 1), 120), missing(jaeger, sent, 1)
         source = Jaeger(JaegerApi(jaeger.url))
         for trace_id in sent[:: max(1, len(sent) // 20)]:
             assert eventually(partial(found, source, trace_id), 60)
@@ -75,14 +76,14 @@ def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ri
 def test_a_search_by_task_answers_while_a_node_is_down(ring: list[Node], tmp_path: Path) -> None:
     jaeger = on_cassandra(tmp_path / "jaeger")
     with running(jaeger):
-        with Load(f"http://{jaeger.address}:14318") as load:
-            time.sleep(2)
+        with Load(f"http://{jaeger.address}:14318", 1) as load:
+            assert eventually(lambda: len(load.acknowledged) > 5, 120)
         ring[1].kill()
         try:
             source = Jaeger(JaegerApi(jaeger.url))
             trace_id = load.acknowledged[0]
             assert eventually(lambda: found(source, trace_id), 120)
-            assert eventually(lambda: not missing(jaeger, load.acknowledged), 120)
+            assert eventually(lambda: not missing(jaeger, load.acknowledged, 1), 120)
             source.api.close()
         finally:
             ring[1].start()
