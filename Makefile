@@ -62,6 +62,7 @@ crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 
 soak: $(VENV)/.dev ## five minutes of load, kills, a collector that comes and goes, a full disk (SOAK_SECONDS)
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest tests/soak -q -s --timeout 1200
+	OUTAGE_SECONDS=60 $(BIN)/python -m pytest tests/integration/test_outages.py -q
 
 soak-short: $(VENV)/.dev
 	SOAK_SECONDS=30 $(BIN)/python -m pytest tests/soak -q -s --timeout 600

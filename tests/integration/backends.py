@@ -150,7 +150,7 @@ def post(endpoint: str, body: bytes) -> int:
     request = urllib.request.Request(
         f"{endpoint}/v1/traces", body, {"Content-Type": "application/x-protobuf"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return int(answer.status)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +17,16 @@ from urllib.request import urlopen
 import pytest
 
 from agentos_otel import semconv
-from tests.integration.backends import CONFIGS, ROOT, CollectorServer, JaegerServer, Server, binaries
+from tests.integration.backends import (
+    CONFIGS,
+    ROOT,
+    CollectorServer,
+    JaegerServer,
+    Server,
+    binaries,
+    eventually,
+    free_address,
+)
 
 pytestmark = pytest.mark.jaeger
 
@@ -153,3 +165,39 @@ def test_jaeger_serves_the_links_to_its_page(jaeger: JaegerServer) -> None:
     assert served
     configured = json.loads((CONFIGS / "jaeger-ui.json").read_text())
     assert json.loads(served[1])["linkPatterns"] == configured["linkPatterns"]
+
+
+def test_jaeger_and_the_collector_start_without_docker_and_stop_together(tmp_path: Path) -> None:
+    address = free_address()
+    environ = {**os.environ, "JAEGER_HOST": address, "OTELCOL_HOST": address}
+    environ["AGENTOS_OTEL_BACKENDS_DIR"] = str(tmp_path)
+    command = [str(CONFIGS / "start.sh")]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = [process.stdout.readline() for _ in range(2)]
+        assert f"http://{address}:16686" in said[0]
+        assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{address}:4318" in said[1]
+        assert eventually(lambda: answers(f"http://{address}:13133/") and answers(f"http://{address}:13134/"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not answers(f"http://{address}:13133/")
+    assert not answers(f"http://{address}:13134/")
+
+
+def test_a_port_that_is_taken_is_said_and_ends_both(tmp_path: Path) -> None:
+    address = free_address()
+    environ = {**os.environ, "JAEGER_HOST": address, "OTELCOL_HOST": address}
+    environ["AGENTOS_OTEL_BACKENDS_DIR"] = str(tmp_path)
+    with socket.create_server((address, 4318)):
+        done = subprocess.run([CONFIGS / "start.sh"], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert not answers(f"http://{address}:13134/")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

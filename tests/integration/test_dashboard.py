@@ -113,8 +113,7 @@ def test_no_series_has_a_task_or_a_session(prometheus: str) -> None:
 def test_what_the_collector_could_not_take_is_counted(tmp_path: Path) -> None:
     """The quiet counters of the dashboard, made to count: no room in the queue, nobody to send to."""
     small = "exporters::otlp_grpc::sending_queue::queue_size: 2000"
-    batch = "exporters::otlp_grpc::sending_queue::batch::min_size: 1000"
-    collector = CollectorServer(tmp_path, "127.0.0.1:9", small, batch)
+    collector = CollectorServer(tmp_path, "127.0.0.1:9", small)
     with running(collector):
         for number in range(20):
             try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,13 +12,15 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from agentos_otel.query.document import document
 from agentos_otel.query.jaeger import Jaeger
 from agentos_otel.query.jaeger_api import JaegerApi
 from tests.integration.backends import CollectorServer, JaegerServer, eventually, post, running
+from tests.integration.homes import Home
 
 pytestmark = pytest.mark.jaeger
 
-SECONDS = float(os.environ.get("AGENTOS_OTEL_SOAK_SECONDS", "10"))
+SECONDS = float(os.environ.get("OUTAGE_SECONDS", "10"))
 SPANS = 20
 
 
@@ -41,7 +45,8 @@ def batch(trace_id: bytes, text: str = "", count: int = SPANS) -> bytes:
 class Load:
     """Sends traces until told to stop, as the forwarder does: what is not acknowledged is sent again."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, spans: int = SPANS) -> None:
+        self._spans = spans
         self.acknowledged: list[str] = []
         self.refused = 0
         self._endpoint = endpoint
@@ -59,10 +64,11 @@ class Load:
     def _send(self) -> None:
         while not self._stop.is_set():
             trace_id = os.urandom(16)
-            body = batch(trace_id)
+            body = batch(trace_id, count=self._spans)
             while not self._sent(body):
                 self.refused += 1
-                time.sleep(0.05)
+                if self._stop.wait(0.05):
+                    return
             self.acknowledged.append(trace_id.hex())
 
     def _sent(self, body: bytes) -> bool:
@@ -127,7 +133,7 @@ def test_a_text_that_jaeger_cannot_keep_is_cut_and_holds_nothing_up(
 ) -> None:
     """Jaeger refuses a request with an attribute over 65,000 bytes as unavailable: it would be sent again for ever."""
     trace_id = os.urandom(16)
-    assert post(collector.endpoint, batch(trace_id, "ü" * 3_000_000, count=2)) == 200
+    assert post(collector.endpoint, batch(trace_id, "ü" * 200_000, count=2)) == 200
     assert eventually(lambda: not missing(jaeger, [trace_id.hex()], spans=2))
     source = Jaeger(JaegerApi(jaeger.url))
     spans = [span for part in source.trace(trace_id.hex()) for scope in part.scope_spans for span in scope.spans]
@@ -135,3 +141,60 @@ def test_a_text_that_jaeger_cannot_keep_is_cut_and_holds_nothing_up(
     (text,) = {pair.value.string_value for span in spans for pair in span.attributes if pair.key == "text"}
     assert len(text.encode()) <= 32768
     assert text.endswith("… (cut)")
+
+
+WORKING = """
+import time
+from agentos_otel import stage, task, tool
+@tool
+def step(): pass
+print("begun", flush=True)
+while True:
+    with task("work"):
+        for name in ("intent", "execution"):
+            with stage(name):
+                for _ in range(10): step()
+    time.sleep(0.02)  # as many tasks as are read back in a while
+"""
+
+
+@pytest.mark.timeout(180 + 6 * SECONDS)
+def test_every_span_of_a_killed_program_arrives_although_jaeger_and_the_collector_were_killed(tmp_path: Path) -> None:
+    jaeger = JaegerServer(tmp_path / "jaeger")
+    collector = CollectorServer(tmp_path / "collector", f"{jaeger.address}:14317")
+    home = Home(tmp_path, jaeger.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
+    with running(jaeger, collector):
+        command = [sys.executable, "-c", WORKING]
+        with subprocess.Popen(command, env=home.environ, stdout=subprocess.PIPE) as program:
+            assert program.stdout
+            assert program.stdout.readline() == b"begun\n"
+            for victims in ([jaeger], [collector], [jaeger, collector]):
+                time.sleep(SECONDS / 5)
+                for victim in victims:
+                    victim.kill()
+                time.sleep(SECONDS / 10)
+                for victim in victims:
+                    victim.start()
+            program.kill()
+        space = home.workspace()
+        try:
+            space.refresh()  # what the program left open is finished by who looks first
+            tasks = space.store.rows("list_tasks", status="", session_id="", phase="", since=0, count=100_000)
+            assert len(tasks) > 3
+            sent = home.shell("forward", "--once")
+            assert sent.returncode == 0, sent.stderr
+            source = space.jaeger()
+
+            def different() -> list[str]:
+                wrong = []
+                for task in tasks:
+                    here = sorted(span["span_id"] for span in document(space, task["task_id"])["spans"])
+                    parts = source.trace(task["trace_id"])
+                    spans = [span for part in parts for scope in part.scope_spans for span in scope.spans]
+                    if sorted(span.span_id.hex() for span in spans if span.name != "task started") != here:
+                        wrong.append(task["task_id"])
+                return wrong
+
+            assert eventually(lambda: not different(), 60), different()
+        finally:
+            space.close()
