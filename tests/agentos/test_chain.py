@@ -29,7 +29,8 @@ def read(chain: Chain, name: str) -> Any:
 
 def rows(chain: Chain) -> list[dict[str, Any]]:
     """Return the host's own rows of tasks, oldest first."""
-    (path,) = [*chain.folder.glob("store/registry.sqlite"), *chain.folder.glob("home/.*/store/*/db.sqlite")]
+    homes = chain.folder.glob(f"home/.*/store/{chain.host.package}/db.sqlite")
+    (path,) = [*chain.folder.glob("store/registry.sqlite"), *homes]
     connection = sqlite3.connect(path)
     connection.row_factory = sqlite3.Row
     found = [dict(row) for row in connection.execute("SELECT * FROM tasks ORDER BY rowid")]
