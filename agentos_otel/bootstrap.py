@@ -267,6 +267,18 @@ def maps_of(settings: Settings) -> list[PointMap]:
     return [*named, *discovery.project_maps(Path.cwd()), *discovery.installed_maps()]
 
 
+def with_project_maps(settings: Settings) -> Settings:
+    """Return settings that name the project's maps too: a child may start in another folder, and not find them.
+
+    Raises:
+        ConfigurationError: A map is wrong.
+    """
+    from agentos_otel.instrumentation import discovery
+
+    project = [Path(found.source) for found in discovery.project_maps(Path.cwd())]
+    return settings.with_changes(maps=[*settings.maps, *(path for path in project if path not in settings.maps)])
+
+
 def _apply_map(settings: Settings, point_map: PointMap) -> None:
     from agentos_otel.instrumentation import imports
     from agentos_otel.tracing.wrappers import wrap

@@ -54,6 +54,7 @@ def run(
     if found.disabled:
         sys.exit(_launch(command, os.environ, lambda: None)[0])
     bootstrap.maps_of(found)  # a wrong one is the user's to know, before the command runs
+    found = bootstrap.with_project_maps(found)
     bootstrap.open_store(found, bootstrap.CLI_WAIT)
     runtime = bootstrap.build_runtime(found, {})
     attempt = _joined(found, runtime, task_id) if task_id not in (None, "new") else None

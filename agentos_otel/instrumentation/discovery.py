@@ -49,7 +49,7 @@ def _pyproject(folder: Path) -> Iterator[PointMap]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return
+        return  # there is none
     # Looked for before it is parsed. A key may be written in other ways, but hardly ever is.
     if f"tool.{TABLE}" not in text:
         return

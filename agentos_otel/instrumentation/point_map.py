@@ -62,7 +62,7 @@ class PointMap:
 
 
 def load_map(path: Path) -> PointMap:
-    """Return the map in the file at `path`.
+    """Return the map in the file at `path`; in a `pyproject.toml` it is the table `[tool.agentos_otel]`.
 
     Raises:
         ConfigurationError: The file cannot be read, or is wrong.
@@ -72,6 +72,9 @@ def load_map(path: Path) -> PointMap:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"the map {path} cannot be read: {reason}") from error
+    if path.name == "pyproject.toml":
+        table = _toml(text, str(path)).get("tool", {}).get("agentos_otel")
+        return parse_table(table, text, str(path), ("tool", "agentos_otel"))
     return parse_map(text, str(path))
 
 
@@ -81,13 +84,17 @@ def parse_map(text: str, source: str) -> PointMap:
     Raises:
         ConfigurationError: `SOURCE:LINE: key 'KEY': what is wrong`, one line.
     """
+    data = _toml(text, source)
+    return _Parser(text, source).map(data)
+
+
+def _toml(text: str, source: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a plain ValueError: an integer of over 4,300 digits
         found = re.search(r"at line (\d+)", str(error))
         line = int(found.group(1)) if found else max(text.rstrip("\n").count("\n") + 1, 1)
         raise ConfigurationError(" ".join(f"{source}:{line}: not TOML: {error}".split())) from error
-    return _Parser(text, source).map(data)
 
 
 def parse_table(table: Any, text: str, source: str, below: Key) -> PointMap:

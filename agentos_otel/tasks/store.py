@@ -72,7 +72,7 @@ class TaskStore:
                 if len(candidates) == 1:
                     found = self._with_attempt(tx, candidates.pop())
                     break
-            free = key if key and tx.one("any_task", task_id=key) is None else ""
+            free = key if key and tx.one("get_any_task", task_id=key) is None else ""
             for op in bear(found, free):
                 APPLY[op["op"]](tx, op, True)
             return found

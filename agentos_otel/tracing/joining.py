@@ -115,6 +115,7 @@ def _by_id(
             taken = reserved if reserved is not None and inheriting.take(runtime) else None
             attempt = taken or _draw(runtime, name, session, context, free_key)
             attempt.root_name = name
+            attempt.host_task_id = key
             attempt.owned = point.kind != "stage"
             winner = _born_elsewhere(runtime, attempt, joins)
             fresh = winner is None

@@ -145,8 +145,10 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
         operation.update(said)
     refs = recording.refs(span, point, arguments, produced=False)
     if (host := recording.host_task(point, arguments)) is not None:
-        # Produced: it is this task's own name in the host, and leads whoever comes with it here.
-        refs.append((semconv.REF_HOST_TASK, host, "produced"))
+        # Produced: it is this task's own name in the host, and leads whoever comes with it here. But not where the task
+        # was born by it under another key, as the store did not answer: it then merges into the one that has the key.
+        if host == attempt.task_id or host != attempt.host_task_id:
+            refs.append((semconv.REF_HOST_TASK, host, "produced"))
         span.note(semconv.AGENTOS_HOST_TASK_ID, host)
     if operations:
         runtime.state(operations)

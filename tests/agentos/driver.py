@@ -277,6 +277,8 @@ class Chain:
             "ollama_stream": lambda: list(ollama.generate_stream(message)),
         }
         calls["mode"] = lambda: host("core.mode.mode_selector").ModeSelector().select_mode("Update").primary_mode
+        manager = host("core.task.manager").TaskManager()
+        calls["audit"] = lambda: manager.add_audit(self.new_task("Audited"), "driver_audit")
         if has("core.task.service"):
             drafts = host("core.task.service").TaskService()
             calls["draft"] = lambda: drafts.create_draft_task("Inside a task", self.session()).title

@@ -113,6 +113,23 @@ def test_run_activates_a_command_and_its_children(road: Road, arguments: tuple[s
     assert spans_of_an_open_task(road.names()) == ["execute_tool function", "stage work"]
 
 
+@pytest.mark.parametrize("file", ["agentos-otel.toml", "pyproject.toml"])
+def test_a_child_in_another_folder_has_the_project_s_map_too(road: Road, tmp_path: Path, file: str) -> None:
+    if file == "pyproject.toml":
+        (road.path / "agentos-otel.toml").unlink()
+        table = MAP.replace("[[point]]", "[[tool.agentos_otel.point]]").replace('\nname = "host"', "", 1)
+        (road.path / file).write_text(f'[tool.agentos_otel]\nname = "host"\n{table}')
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / ".git").mkdir(parents=True)
+    (elsewhere / "child.py").write_text(f"import sys\nsys.path.insert(0, {str(road.path)!r})\n{WORK}")
+    child = (
+        f"import subprocess, sys\nsubprocess.run([sys.executable, 'child.py'], cwd={str(elsewhere)!r}, check=True)\n"
+    )
+    before = (sys.executable, "-m", "agentos_otel", "run", "--quiet", "--", sys.executable)
+    assert road.run(child, *before) == "41"
+    assert spans_of_an_open_task(road.names()) == ["execute_tool function", "stage work"]
+
+
 def test_opentelemetry_s_own_launcher_activates_us(road: Road) -> None:
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
     quiet = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}

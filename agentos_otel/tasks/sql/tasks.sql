@@ -170,9 +170,6 @@ UNION SELECT o.task_id, 'key', o.ended_ns FROM tasks t JOIN tasks o ON o.task_id
 WHERE t.task_id = :value AND t.deleted_ns IS NULL AND o.deleted_ns IS NULL
   AND (t.namespace = :namespace OR t.namespace = '' OR :namespace = '')
 
--- name: any_task
-SELECT task_id FROM tasks WHERE task_id = :task_id
-
 -- name: host_traces
 SELECT r.value AS host_id, t.trace_id FROM task_refs r JOIN tasks t ON t.task_id = r.task_id
 WHERE r.kind = 'host_task' AND t.trace_id IS NOT NULL ORDER BY t.created_ns DESC LIMIT 10000
