@@ -149,11 +149,12 @@ class Forwarder:
     def _locked(self) -> Iterator[bool]:
         self._lock = os.open(self._state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            with contextlib.suppress(BlockingIOError):
+            try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield True
-                return
-            yield False
+                locked = True
+            except BlockingIOError:
+                locked = False
+            yield locked
         finally:
             if self._lock is not None:
                 # Closing is not enough: a child that was forked meanwhile may not have closed its copy yet.
@@ -242,7 +243,7 @@ class Forwarder:
             return
         operation = statement.get("op") if isinstance(statement, dict) else None
         if operation == "run_end":
-            self._files.ended(name)
+            self._batch.ended.append(name)
         elif operation == "run":
             splitter.header = _header(statement)
         elif operation == "attempt" and self._keeping is None:
@@ -286,6 +287,8 @@ class Forwarder:
         self._positions.take(batch.step)
         if self._keeping is not None:
             self._keeping.new.clear()
+        for name in batch.ended:  # not before: what is to be tried again must be found again
+            self._files.ended(name)
         self._sent += batch.step.counts.get("sent", 0)
         self._batch, self._births = Batch(), {}
 
