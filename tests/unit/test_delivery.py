@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agentos_otel.export import retrying
 from agentos_otel.export.delivery import Batch
 from agentos_otel.export.fold import Piece
+from agentos_otel.export.marker import RESERVED_S, Reservations
 from agentos_otel.export.sender import Outcome, accepted
 from agentos_otel.journal import encoding
+from agentos_otel.tracing import task_file
 
 
 class Server:
@@ -116,6 +120,23 @@ def test_a_server_can_ask_for_a_wait_but_not_for_a_year() -> None:
     assert retrying.delay(3, 7.5) == 7.5
     assert retrying.delay(3, 0) == 0
     assert retrying.delay(3, 31_536_000) == retrying.LONGEST_ASKED_S
+
+
+def test_a_reservation_is_shown_where_nobody_has_taken_it_over_for_a_while(tmp_path: Path) -> None:
+    birth = {"op": "attempt", "task_id": "t", "trace_id": "01" * 16, "root_span_id": "02" * 8}
+    reservations = Reservations()
+    for name in ("kept", "taken", "over"):
+        file = tmp_path / name
+        task_file.write(file, {"reserved": "1"})
+        said = {"op": "reserved", "file": str(file), "operations": [{"op": "task"}, {**birth, "task_id": name}]}
+        reservations.heard(said, b"resource")
+    reservations.heard({"op": "reserved", "operations": "nonsense"}, b"")
+    assert task_file.claim(str(tmp_path / "taken"))
+    (tmp_path / "over").unlink()
+    assert list(reservations.due()) == []
+    later = time.monotonic() + RESERVED_S
+    assert list(reservations.due(now=later)) == [({**birth, "task_id": "kept"}, b"resource")]
+    assert list(reservations.due(now=later)) == []
 
 
 @settings(deadline=None)
