@@ -61,6 +61,17 @@ def live_runs(folder: Path, count: int, told: int | None) -> Callable[[int], Non
     return grow
 
 
+def finished_runs(folder: Path, count: int, told: int | None) -> None:
+    """Write `count` runs of one task each that have ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dice = random.Random(count)  # noqa: S311 - the same ids again
+    for number in range(count):
+        run_id = f"{number:016x}"
+        end = frame(STATEMENT, encoding.json_bytes({"op": "run_end", "run_id": run_id, "at": EPOCH + number}))
+        with (folder / f"{run_id}.otlp").open("wb") as file:
+            file.write(b"".join((*_task(run_id, dice.randbytes(16), number, dice, told), end)))
+
+
 def _task(run_id: str, trace_id: bytes, number: int, dice: random.Random, told: int | None) -> Iterator[bytes]:
     """Yield the records of one task as the library writes them."""
     note = frame(STATEMENT, encoding.json_bytes({"op": "told", "store": told})) if told is not None else b""

@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from agentos_otel import guard
 from agentos_otel.journal import reader
-from agentos_otel.journal.encoding import json_bytes
-from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import SUFFIX
-from agentos_otel.store.ingest import DAY_FILES, LIVE_FILES, header_of
 from agentos_otel.store.live import is_alive
+from agentos_otel.store.segments import DAY_FILES, LIVE_FILES, header, header_of
 
 if TYPE_CHECKING:
     from agentos_otel.store.index import Index
@@ -121,9 +119,8 @@ class _DayFile:
             OSError: It could not be copied whole; nothing of it is left here.
         """
         start = self.file.seek(0, os.SEEK_END)
-        said = {"op": "segment", "name": segment.name, "size": segment.size, "at": segment.written_ns}
         try:
-            self.file.write(frame(STATEMENT, json_bytes(said)))
+            self.file.write(header(segment.name, segment.size, segment.written_ns))
             base = self.file.tell()
             with reader.open_journal(segment.path) as source:
                 shutil.copyfileobj(source, self.file, 1 << 20)
@@ -167,8 +164,8 @@ def _day_file(index: Index, day: str) -> Iterator[_DayFile | None]:
 
 def _begins_with_whole_copy(path: Path, offset: int, size: int) -> bool:
     for record in reader.read_file(path, offset, limit=1 << 16).records:
-        header = header_of(record)
-        return header is not None and record.offset + record.size + header.size <= size
+        found = header_of(record)
+        return found is not None and record.offset + record.size + found.size <= size
     return False
 
 

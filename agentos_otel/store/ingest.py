@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from agentos_otel import semconv
 from agentos_otel.errors import StorageError
@@ -16,16 +16,13 @@ from agentos_otel.journal import reader
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
 from agentos_otel.journal.scanning import Ids, Scanner, start_of
 from agentos_otel.store import decode
+from agentos_otel.store.segments import DAY_FILES, LIVE_FILES, count_of, header_of, run_of
 from agentos_otel.tasks.operations import APPLY
 
 PLACE: Final = struct.Struct("<QIB")
 """Offset in the segment, size with its check, field."""
 SPAN_PLACE: Final = struct.Struct(">8sI")
 """Span id, slice; big-endian, so that sorted bytes are sorted ids."""
-LIVE_FILES: Final = "live/"
-DAY_FILES: Final = "done/"
-SEGMENT_HEADER: Final = b'{"op":"segment",'
-"""How the statement begins that stands before each segment of a day file."""
 PIECE: Final = 8 << 20
 """Bytes read at once: what a batch holds in memory is a few times as much."""
 _FULL: Final = 4 * PIECE
@@ -142,7 +139,8 @@ class Batch:
                     self._place_segment(f"{path}@{begin}", file_id, begin)
                     segment = self._last_segment(file_id)
                 assert segment is not None  # noqa: S101 - placed above
-                gaps = sum(1 for at, _ in chunk.gaps if begin <= at < end)
+                new = max(begin, segment.base + segment.length)  # of a segment that was moved some is known
+                gaps = sum(1 for at, _ in chunk.gaps if new <= at < end)
                 self._add(segment, chunk.records[start:number], end, gaps)
             if header is None:
                 break
@@ -218,13 +216,13 @@ class Batch:
         said = decode.statement(body)
         operation = said.get("op")
         if operation == "run_end":
-            segment.dropped = max(segment.dropped, _count(said.get("dropped")))
+            segment.dropped = max(segment.dropped, count_of(said.get("dropped")))
         if operation in APPLY:
-            row = (_count(said.get("at")), segment.segment_id, offset, size, STATEMENT)
+            row = (count_of(said.get("at")), segment.segment_id, offset, size, STATEMENT)
             self._pending[segment.segment_id].append(row)
         elif operation == "lost" and isinstance(said.get("traces"), dict):
             for trace_id, records in said["traces"].items():
-                self._lost[_trace(trace_id), str(said.get("kind"))] += _count(records)
+                self._lost[_trace(trace_id), str(said.get("kind"))] += count_of(records)
 
     def _told(self, segment: _Segment, records: list[reader.Record]) -> int:
         """Return up to which offset the run says that it told this task store everything; what waits is dropped."""
@@ -249,7 +247,7 @@ class Batch:
             segment.damaged += 1
             return
         for span in found:
-            segment.cut += _count(span["attributes"].get(semconv.AGENTOS_CUT))
+            segment.cut += count_of(span["attributes"].get(semconv.AGENTOS_CUT))
             segment.late += bool(span["attributes"].get(semconv.AGENTOS_LATE))
 
     def write(self) -> None:
@@ -274,33 +272,6 @@ class Batch:
             by_first[pair[0]].append(pair)
         for bucket, pairs in by_first.items():
             yield bucket, self._next_slice - 1, b"".join(pairs)
-
-
-def run_of(name: str) -> str:
-    """Return the id of the run that wrote a segment."""
-    return name.rsplit("/", 1)[-1].split(".", 1)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What stands before a segment in a day file."""
-
-    record: reader.Record
-    name: str
-    size: int
-
-
-def header_of(record: reader.Record) -> Header | None:
-    """Return what a record says of the segment behind it, if it is a header."""
-    if record.field != STATEMENT or not record.body.startswith(SEGMENT_HEADER):
-        return None
-    said = decode.statement(record.body)
-    return Header(record, str(said.get("name")), _count(said.get("size")))
-
-
-def _count(value: Any) -> int:
-    """Return a number that was read from a journal; whatever else stands there counts as none."""
-    return value if type(value) is int and 0 <= value < 1 << 63 else 0
 
 
 def _trace(text: str) -> bytes:

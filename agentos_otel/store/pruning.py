@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentos_otel.journal import reader
 from agentos_otel.journal.writer import FULL
-from agentos_otel.store.ingest import DAY_FILES
+from agentos_otel.store.segments import DAY_FILES
 
 if TYPE_CHECKING:
     from agentos_otel.store.index import Index

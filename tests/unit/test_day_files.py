@@ -167,8 +167,10 @@ def stopped_after_copying(index: Index, journal_dir: Path, *, whole: bool) -> No
 def test_a_mover_that_is_killed_between_copy_and_removal_leaves_nothing_lost_and_nothing_double(
     tmp_path: Path, index: Index, journal_dir: Path, whole: bool, index_lost: bool
 ) -> None:
+    broken = bytearray(span(trace(1), 9))
+    broken[20] ^= 1
     for number in range(3):
-        finished(journal_dir, f"run{number}", span(trace(1), number))
+        finished(journal_dir, f"run{number}", bytes(broken), span(trace(1), number))
     index.catch_up()
     before = state_of(index)
     stopped_after_copying(index, journal_dir, whole=whole)
@@ -185,7 +187,7 @@ def test_a_mover_that_is_killed_between_copy_and_removal_leaves_nothing_lost_and
     again = Index(tmp_path / "again.db", journal_dir, None)
     again.catch_up()
     assert spans_of(again, trace(1)) == [0, 1, 2]
-    assert again.all_losses()["damaged"] == 0
+    assert again.all_losses()["damaged"] == 3
     again.close()
     if one is not index:
         one.close()
