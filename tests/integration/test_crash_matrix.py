@@ -153,7 +153,7 @@ def test_nothing_that_was_reached_is_lost(
     assert shown == {"intent": "ok", "execution": stage_status, **({"child": child_status} if child_status else {})}
     assert {value for what, value in victim.reached if what == "log"} == {log["body"] for log in found["logs"]}
     assert [commit["sha"] for commit in found["commits"]] == [v for what, v in victim.reached if what == "commit"]
-    assert found["losses"] == {"dropped": 0, "cut": 0, "damaged": 0}
+    assert not any(found["losses"].values())
     roots = [span for span in found["spans"] if span["parent_span_id"] is None]
     assert len(roots) == 1
     assert len(found["spans"]) == len({span["span_id"] for span in found["spans"]})
