@@ -192,15 +192,20 @@ def memory_limit(request: pytest.FixtureRequest) -> Iterator[Path | None]:
 
 
 def test_a_record_is_really_cut_by_a_kill_in_the_middle_of_its_write(tmp_path: Path) -> None:
-    with Victim(tmp_path, "in the middle of a record") as victim:
-        victim.read_until("ready")
-        victim.go()
-        victim.read_until("the end of the pipe")
-    (journal,) = (tmp_path / "state" / "journal" / "live").rglob("*.otlp")
-    chunk = read_file(journal)
-    assert chunk.next_offset < journal.stat().st_size < chunk.next_offset + (256 << 20)
+    for number in range(10):  # now and then the kernel has finished before the kill comes
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Victim(folder, "in the middle of a record") as victim:
+            victim.read_until("ready")
+            victim.go()
+            victim.read_until("the end of the pipe")
+        (journal,) = (folder / "state" / "journal" / "live").rglob("*.otlp")
+        border, size = read_file(journal).next_offset, journal.stat().st_size
+        if border < size:
+            break
+    assert 0 < size - border < 2 << 20
     victim.look()
-    assert read_file(journal).next_offset == journal.stat().st_size < 1 << 20
+    assert read_file(journal).next_offset == journal.stat().st_size
 
 
 @pytest.mark.parametrize("preload", [True, False], ids=["preloaded", "loaded in each worker"])
