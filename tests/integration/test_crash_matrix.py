@@ -153,7 +153,7 @@ def test_nothing_that_was_reached_is_lost(
     assert shown == {"intent": "ok", "execution": stage_status, **({"child": child_status} if child_status else {})}
     assert {value for what, value in victim.reached if what == "log"} == {log["body"] for log in found["logs"]}
     assert [commit["sha"] for commit in found["commits"]] == [v for what, v in victim.reached if what == "commit"]
-    assert found["losses"] == {"dropped": 0, "cut": 0, "damaged": 0}
+    assert not any(found["losses"].values())
     roots = [span for span in found["spans"] if span["parent_span_id"] is None]
     assert len(roots) == 1
     assert len(found["spans"]) == len({span["span_id"] for span in found["spans"]})
@@ -192,15 +192,20 @@ def memory_limit(request: pytest.FixtureRequest) -> Iterator[Path | None]:
 
 
 def test_a_record_is_really_cut_by_a_kill_in_the_middle_of_its_write(tmp_path: Path) -> None:
-    with Victim(tmp_path, "in the middle of a record") as victim:
-        victim.read_until("ready")
-        victim.go()
-        victim.read_until("the end of the pipe")
-    (journal,) = (tmp_path / "state" / "journal" / "live").rglob("*.otlp")
-    chunk = read_file(journal)
-    assert chunk.next_offset < journal.stat().st_size < chunk.next_offset + (256 << 20)
+    for number in range(10):  # now and then the kernel has finished before the kill comes
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Victim(folder, "in the middle of a record") as victim:
+            victim.read_until("ready")
+            victim.go()
+            victim.read_until("the end of the pipe")
+        (journal,) = (folder / "state" / "journal" / "live").rglob("*.otlp")
+        border, size = read_file(journal).next_offset, journal.stat().st_size
+        if border < size:
+            break
+    assert 0 < size - border < 2 << 20
     victim.look()
-    assert read_file(journal).next_offset == journal.stat().st_size < 1 << 20
+    assert read_file(journal).next_offset == journal.stat().st_size
 
 
 @pytest.mark.parametrize("preload", [True, False], ids=["preloaded", "loaded in each worker"])

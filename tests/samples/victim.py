@@ -127,16 +127,22 @@ def execute() -> None:
 
 
 def in_the_middle_of_a_record() -> None:
-    """Be killed inside `write`: a record is so large that the kill comes while the kernel copies it."""
-    from agentos_otel.journal.record import STATEMENT
+    """Be killed inside `write`, when the file is seen to have grown by a part of a record."""
+    from agentos_otel.journal.record import MAX_RECORD, STATEMENT, frame
     from agentos_otel.tracing import runtime
 
     here = runtime.current()
     assert here is not None
-    journal = here.journal
-    size, body = journal.path.stat().st_size, bytes(256 << 20)
-    threading.Thread(target=journal.write, args=(STATEMENT, body), daemon=True).start()
-    while journal.path.stat().st_size == size:
+    journal, record = here.journal, frame(STATEMENT, bytes(MAX_RECORD - 64))
+    before = journal.path.stat().st_size
+
+    def write() -> None:
+        for _ in range(50):
+            journal.append(record)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    while writer.is_alive() and (journal.path.stat().st_size - before) % len(record) == 0:
         pass
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -172,7 +172,7 @@ def test_a_reaper_that_is_killed_anywhere_in_its_work_is_followed_by_another(hos
             again = copied(path, reaped[:size], tasks, tmp_path / f"state{size}")
             (found,) = again.look()
             assert sorted(again.ended()) == expected
-            assert found["losses"] == {"dropped": 0, "cut": 0, "damaged": 0, "late": 0, "failed_to_send": 0}
+            assert not any(found["losses"].values())
             assert found["task"]["status"] == "failed"
 
 
