@@ -74,7 +74,7 @@ def main() -> int:
 HEADER = """\
 # The points of AgentOS, version by version
 
-Made by `python -m tests.agentos.points`, which runs the chain of `tests/agentos/driver.py` on each published version.
+Made by `python -m tests.agentos.points`, which runs the chain of `tests/agentos/driver.py` on published versions.
 *fired*: the point left a span or an event. *lacks it*: the version has no such target, or cannot import its module.
 """
 
