@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
+.PHONY: help demo test unit integration agentos crash fuzz soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -59,6 +59,9 @@ test-versions: ## unit and conformance tests on every python3.x of PATH, or of P
 
 crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 	$(BIN)/python -m pytest tests/integration/test_crash_matrix.py -q -p no:randomly
+
+fuzz: $(VENV)/.dev ## the property tests with 5,000 examples each
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/unit -q --timeout 1800 -m hypothesis
 
 soak: $(VENV)/.dev ## five minutes of load, kills, a collector that comes and goes, a full disk (SOAK_SECONDS)
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest tests/soak -q -s --timeout 1200

@@ -76,7 +76,6 @@ def test_equal_headers_are_sent_once(bodies: list[bytes]) -> None:
     assert len(resources) == len(set(resources))
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.one_of(st.binary(max_size=80), ours()), cut=st.integers(0, 200), flips=st.lists(st.integers(0, 4000)))
 def test_bytes_that_are_no_message_are_refused_by_value_error_alone(data: bytes, cut: int, flips: list[int]) -> None:
     broken = bytearray(data[: max(1, len(data) - cut)] if data else b"")

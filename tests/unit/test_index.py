@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos_otel.errors import StorageError
@@ -60,7 +60,6 @@ def test_a_span_is_found_by_the_beginning_of_its_id(index: Index, journal_dir: P
         assert index.find_span(nothing) == []
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 2**64 - 1)), max_size=30),
     st.integers(1, 5),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -113,7 +113,6 @@ def test_a_flipped_bit_loses_one_record_at_most_and_is_counted(records: list[tup
     assert chunk.damaged >= 1
 
 
-@settings(max_examples=30)
 @given(records=RECORDS)
 def test_tailing_byte_by_byte_gives_what_reading_at_once_gives(records: list[tuple[int, bytes]]) -> None:
     data, _ = written(records)

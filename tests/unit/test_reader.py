@@ -69,7 +69,6 @@ def damaged(records: Bodies, damage: list[tuple[str, int, int | bytes]]) -> tupl
     return bytes(byte for byte, _, _ in file), intact
 
 
-@settings(max_examples=400, deadline=None)
 @given(records=RECORDS, damage=DAMAGE)
 def test_every_record_whose_bytes_are_intact_is_found_and_what_is_missing_is_counted(
     records: Bodies, damage: list[tuple[str, int, int | bytes]]

@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -250,7 +250,6 @@ def odd_documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
-@settings(max_examples=150, deadline=None)
 @given(odd_documents(), st.booleans(), st.sampled_from(["utf-8", "ascii"]))
 def test_odd_documents_are_shown_all_the_same(document: dict[str, Any], terminal: bool, encoding: str) -> None:
     found = views(document, encoding, terminal=terminal)

@@ -78,7 +78,6 @@ def test_the_ids_of_log_records_are_those_of_the_official_encoder(records: list[
     assert ids_of(LOG_RECORD, message.SerializeToString()) == [record[:2] for record in records]
 
 
-@settings(max_examples=400, deadline=None)
 @given(spans(), st.integers(0, 2**32), st.integers(1, 3))
 def test_what_is_damaged_is_refused_or_names_only_what_stands_in_it(
     made: tuple[bytes, list[Ids], int], seed: int, hits: int
@@ -135,7 +134,6 @@ def test_a_scanner_that_has_seen_the_like_reads_the_same_ids(
         assert scanner.ids_of(field, body) == ids_of(field, body)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.binary(min_size=16, max_size=16), st.integers(0, 10_000), st.integers(0, 255))
 def test_a_scanner_is_not_misled_by_a_record_that_looks_much_like_another(trace_id: bytes, at: int, byte: int) -> None:
     head = encoding.head(trace_id, trace_id[:8], b"", encoding.name("name", 1), 1, 2)

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentos_otel.correlation.trailers import Identity, read, stamp
@@ -74,7 +74,6 @@ _LINES = st.one_of(
 
 
 @pytest.mark.git
-@settings(max_examples=150, deadline=None)
 @given(st.lists(_LINES, max_size=8), st.sampled_from(["", "\n", "\n\n"]))
 def test_what_is_stamped_is_read_back_by_git_and_by_us_and_stamping_twice_changes_nothing(
     lines: list[str], end: str
