@@ -148,12 +148,16 @@ def close(identifier: str, status: str, as_json: bool) -> None:
 
 @task.command()
 @click.argument("identifier")
-def split(identifier: str) -> None:
+@json_option
+def split(identifier: str, as_json: bool) -> None:
     """Undo the merge of a task: IDENTIFIER is the merged one's own id, which `task show` names."""
     from agentos_otel.query import merging
 
     with workspace() as space:
         task_id = merging.split(space, identifier)
+    if as_json:
+        print_json({"schema_version": 1, "task_id": task_id})
+        return
     click.echo(f"task {task_id} stands for itself again")
 
 
