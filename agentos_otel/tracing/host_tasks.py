@@ -38,15 +38,17 @@ class Table(Protocol):
 table: Table | None = None
 
 
-def tell(span: Span, refs: Iterable[tuple[str, str, str]]) -> None:
-    """Journal the ids that a span shows, and tell the host's table of those that are its tasks."""
+def tell(span: Span, refs: Iterable[tuple[str, str, str]], host_id: str | None = None) -> None:
+    """Journal the ids that a span shows, and tell the host's table of those that are its tasks.
+
+    `host_id` is the host's id of the task itself, where it is none of the refs.
+    """
     found = list(refs)
-    if not found:
-        return
-    span.runtime.state([recording.refs_operation(span, found)])
-    for kind, value, _ in found:
-        if kind == semconv.REF_HOST_TASK:
-            guard.guarded("telling the host's table", _tell, span.runtime, span.attempt, value)
+    if found:
+        span.runtime.state([recording.refs_operation(span, found)])
+    hosts = dict.fromkeys(value for kind, value, _ in found if kind == semconv.REF_HOST_TASK)
+    for value in hosts if host_id is None else {**hosts, host_id: None}:
+        guard.guarded("telling the host's table", _tell, span.runtime, span.attempt, value)
 
 
 def _tell(runtime: Runtime, attempt: Attempt, host_id: str) -> None:

@@ -152,4 +152,4 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
         span.note(semconv.AGENTOS_HOST_TASK_ID, host)
     if operations:
         runtime.state(operations)
-    host_tasks.tell(span, refs)
+    host_tasks.tell(span, refs, host)
