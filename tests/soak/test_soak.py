@@ -158,5 +158,8 @@ def test_nothing_whose_end_was_reached_is_lost_and_nothing_comes_twice(tmp_path:
     assert len(lost) <= seen.dropped, "what a full disk took is counted, and nothing else is lost"
     assert max(seen.spans.values()) == 1
     assert not unsent
-    assert not seen.still_open, "the spans of killed workers are abandoned"
+    # A killed worker's spans are abandoned. A root whose end a full disk took, in a program that lived on, is not ended
+    # by anybody: it is among what was counted as dropped.
+    assert len(seen.still_open) <= seen.dropped
+    assert {name for _, name in seen.still_open} <= {"task soak"}
     assert memory[-1] - begun < 10
