@@ -61,11 +61,14 @@ class Screen:
 
     def line(self, text: str = "", look: str = "", *, faint: str = "") -> None:
         """Print one line: `faint` (guides of a tree) dimmed, then `text` in the style `look`."""
+        if not self._console.is_terminal:  # no styles, no width: rich would take a quarter of a millisecond a line
+            self._console.file.write(f"{self.plain(faint)}{self.plain(text)}\n")
+            return
         shown = self._text()
         if faint:
             shown.append(self.plain(faint), style="dim")
         shown.append(self.plain(text), style=look)
-        if self._console.is_terminal and shown.cell_len > self.width:
+        if shown.cell_len > self.width:
             shown.truncate(self.width - 1)
             shown.append(self.plain("…"), style="dim")
         self._console.print(shown, no_wrap=True, overflow="ignore", crop=False)
