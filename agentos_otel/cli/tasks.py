@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -63,6 +64,7 @@ def show(identifier: str, waterfall: bool, flow: bool, follow: bool, source: sou
         if note:
             click.echo(f"agentos-otel: {note}", err=True)
         _show(found, link, waterfall, flow, as_json)
+        sys.stdout.flush()  # who follows through a pipe waits for it
         while follow and found["task"]["ended_ns"] is None:
             time.sleep(0.5)
             space.refresh()
@@ -70,6 +72,7 @@ def show(identifier: str, waterfall: bool, flow: bool, follow: bool, source: sou
             if grown != found:
                 click.echo("")
                 _show(grown, link, waterfall, flow, as_json)
+                sys.stdout.flush()
             found = grown
 
 
