@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "adapters")]
+sys.path.insert(0, str(HERE))
 CALLS = 500
 ROUNDS = 31
 ATTRIBUTES = {
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("adapter")
     parser.add_argument("--rss", type=int, default=0)
     given = parser.parse_args()
-    adapter = importlib.import_module(given.adapter)
+    adapter = importlib.import_module(f"adapters.{given.adapter}")  # named as the product, which they import
     if given.rss:
         print(json.dumps(growth(adapter, given.rss)))
         return

@@ -70,7 +70,7 @@ def produce(kind: str, count: int) -> None:
     if kind == "sdk":
         child, root = _sdk(url)
     else:
-        import ours
+        from adapters import ours
 
         child, root = ours.child_with_attributes(lambda x: x, ATTRIBUTES), ours.root
 
@@ -111,7 +111,6 @@ def program(kind: str, url: str, state_dir: str, endpoint: str) -> dict[str, flo
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("OTEL_")},
         "BENCH_SINK": url, "AGENTOS_OTEL_STATE_DIR": state_dir, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "PYTHONPATH": str(Path(__file__).parent / "adapters"),
     }  # fmt: skip
     command = [sys.executable, __file__, "program", kind, str(SPANS)]
     done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, text=True)
@@ -126,7 +125,6 @@ def backlog(url: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         left = dict(os.environ, BENCH_SINK=url, AGENTOS_OTEL_STATE_DIR=folder)
         left.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
-        left["PYTHONPATH"] = str(Path(__file__).parent / "adapters")
         subprocess.run(
             [sys.executable, __file__, "program", "ours", str(SPANS)], env=left, check=True, capture_output=True
         )

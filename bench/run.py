@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-PEERS = ("logfire", "langfuse", "traceloop")
+PEERS = ("logfire", "langfuse", "openinference")
 SLOWER = 1.10
 
 

@@ -81,9 +81,21 @@ def attributes(values: Mapping[str, object]) -> bytes:
         elif kind is float:  # of one key all as long: costs and times differ from call to call, their keys do not
             head = _float_heads.get(key) or _float_head(key)
             out.append(head + _double(value))
+        elif kind is str:
+            out += _long_text(key, value)  # type: ignore[arg-type]
         else:
             out.append(field(9, key_value(key, value)))
     return b"".join(out)
+
+
+def _long_text(key: str, value: str) -> tuple[bytes, ...]:
+    """Return the parts of a text's attribute: a captured page is not copied once for each message it stands in."""
+    body = text(value)
+    named = field(1, text(key))
+    size = varint(len(body))
+    inner = len(body) + len(size) + 1
+    head = b"".join((named, b"\x12", varint(inner), b"\x0a", size))
+    return b"\x4a", varint(len(head) + len(body)), head, body
 
 
 def _float_head(key: str) -> bytes:

@@ -24,7 +24,7 @@ class Plan:
 
     Attributes:
         needs_arguments: Something is read off the arguments.
-        plain: Nothing is read off the arguments or the result: a call shows no more than its span.
+        plain: No id, file, value or failure is read off the arguments or the result.
         tells: The entry of a call says more than its span.
         starts: Its start is written at once, so that a running stage or agent can be seen.
     """
@@ -35,16 +35,8 @@ class Plan:
         self.point = point
         self.name = point.name or name
         self.function = function
-        self.plain = not (
-            point.ids
-            or point.artifacts
-            or point.failed
-            or point.task
-            or point.capture
-            or point.values
-            or point.rewrites
-        )
-        self.needs_arguments = bool(not self.plain or point.name_from or point.session)
+        self.plain = not (point.ids or point.artifacts or point.failed or point.task or point.values or point.rewrites)
+        self.needs_arguments = bool(not self.plain or point.capture or point.name_from or point.session)
         self.tells = point.kind == "stage" or not self.plain
         self.starts = point.kind in ("stage", "agent")
         self.shape = self._make(self.name)

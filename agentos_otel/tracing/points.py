@@ -71,7 +71,9 @@ def _enter_inside(
         runtime.look_for_provider()
         span.write_start()
     entered = Entered(plan, span)
-    if plan.tells or runtime.options.capture:
+    if plan.point.capture or runtime.options.capture:
+        _capture(runtime, entered, arguments)
+    if plan.tells:
         _tell(runtime, entered, arguments, name)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
@@ -105,6 +107,7 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
         span.write_start()
     entered = Entered(plan, span)
     entered.outermost, entered.owner = True, owner
+    _capture(runtime, entered, arguments)
     _tell(runtime, entered, arguments, name)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
@@ -123,14 +126,18 @@ def _foreign_parent(runtime: Runtime, attempt: Attempt, context: Context) -> byt
     return foreign.span_id.to_bytes(8, "big")
 
 
+def _capture(runtime: Runtime, entered: Entered, arguments: Values) -> None:
+    wanted = entered.plan.point.capture
+    entered.captures = runtime.options.capture if wanted is None else wanted
+    if entered.captures:
+        recording.capture_arguments(entered.span, arguments)
+
+
 def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> None:
     """Journal what the entry says beside the span: phase and status at a stage, the ids among the arguments."""
     point, span = entered.plan.point, entered.span
     attempt = span.attempt
     entered.arguments = arguments
-    entered.captures = runtime.options.capture if point.capture is None else point.capture
-    if entered.captures:
-        recording.capture_arguments(span, arguments)
     operations: list[dict[str, Any]] = []
     if point.kind == "stage":
         phase = name if name in semconv.PHASES else ""

@@ -79,12 +79,14 @@ SECRET_NAMES: Final = (
 
 
 @cache
-def _compiled() -> tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...]:
+def _compiled() -> dict[str, list[tuple[str, re.Pattern[str], str]]]:
+    """Return further sign, expression and replacement of each secret, by its first sign."""
     # At the first text: compiling costs 3 ms of import.
-    return tuple(
-        (secret.signs, re.compile(secret.pattern), (r"\g<kept>" if "(?P<kept>" in secret.pattern else "") + REDACTED)
-        for secret in SECRETS
-    )
+    found: dict[str, list[tuple[str, re.Pattern[str], str]]] = {}
+    for secret in SECRETS:
+        replacement = (r"\g<kept>" if "(?P<kept>" in secret.pattern else "") + REDACTED
+        found.setdefault(secret.signs[0], []).append((secret.signs[-1], re.compile(secret.pattern), replacement))
+    return found
 
 
 _clean: set[str] = set()
@@ -94,16 +96,16 @@ _SHORT: Final = 64
 
 def redact(text: str) -> str:
     """Return `text` with its secrets replaced."""
-    if text in _clean:
+    short = len(text) <= _SHORT
+    if short and text in _clean:
         return text  # names of models, stages and hosts come again and again
     found = text
-    for signs, pattern, replacement in _compiled():
-        for sign in signs:
-            if sign not in found:
-                break
-        else:
-            found = pattern.sub(replacement, found)
-    if found is text and len(text) <= _SHORT and len(_clean) < _MOST_CLEAN:
+    for first, secrets in _compiled().items():
+        if first in found:
+            for sign, pattern, replacement in secrets:
+                if sign in found:
+                    found = pattern.sub(replacement, found)
+    if short and found is text and len(_clean) < _MOST_CLEAN:
         _clean.add(text)
     return found
 

@@ -34,7 +34,7 @@ class Quiet:
     x: int
 
     def __repr__(self) -> str:
-        return "Quiet(…)"
+        return "Quiet(...)"
 
 
 class Model(pydantic.BaseModel):
@@ -73,7 +73,7 @@ class Sub(dict[str, int]):
         (collections.deque([1]), "deque([1])"), (collections.OrderedDict(a=1), "{'a': 1}"), (Sub(a=1), "{'a': 1}"),
         (b"abc", "<3 bytes>"), (memoryview(b"abc"), "<3 bytes>"), (Point(1), "Point(x=1)"),
         (Slotted(1), "Slotted(x=1)"),
-        (Quiet(1), "Quiet(…)"),
+        (Quiet(1), "Quiet(...)"),
         (Model(name="n"), "Model(name='n', key=SecretStr('**********'))"), (Pair(1, "t"), "Pair(left=1, token='****')"),
         (Color.RED, "<Color.RED: 1>"), (Loud(), "<Loud>"), ([Loud()], "[<Loud>]"), (object(), "<object>"),
         (ValueError("a", 1), "ValueError('a', 1)"), (iter([1]), "<list_iterator>"), (range(3), "range(0, 3)"),
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_said() -> None:
     assert 100 <= len(text) <= 100 + MARGIN + 20
     cycle: list[Any] = []
     cycle.append(cycle)
-    assert text_of(cycle, 1000) == ("[[[[[[[…]]]]]]]", True)
+    assert text_of(cycle, 1000) == ("[[[[[[[...]]]]]]]", True)
 
 
 def test_a_secret_by_its_own_name_is_not_kept() -> None:
@@ -134,4 +134,4 @@ def test_any_value_becomes_a_text_of_bounded_length(value: Any, limit: int) -> N
     text, was_cut = text_of(value, limit)
     assert len(text) <= 10 * (limit + MARGIN) + 200
     if not was_cut and not isinstance(value, str):
-        assert "…" not in text or "…" in repr(value)
+        assert "..." not in text or "..." in repr(value)
