@@ -66,7 +66,7 @@ def key_value(key: str, value: object) -> bytes:
 
 def attributes(values: Mapping[str, object]) -> bytes:
     """Return all of `values` as attribute fields of a span; what is short can come again, and is encoded once."""
-    out = []
+    out: list[bytes] = []
     for key, value in values.items():
         kind = type(value)
         if (kind is str and len(value) <= _CACHED_TEXT) or kind is int or kind is bool:  # type: ignore[arg-type]

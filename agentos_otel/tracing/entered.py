@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import Context, attach
 
 from agentos_otel import guard, semconv
 from agentos_otel.tracing import host_tasks, inheriting, operations, recording, roots
@@ -15,7 +15,7 @@ from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
 
 if TYPE_CHECKING:
-    from contextvars import Token
+    from contextvars import ContextVar, Token
 
     from agentos_otel.model import Rewrites
     from agentos_otel.tracing.plan import Plan
@@ -42,6 +42,7 @@ class Entered:
     captures = False
 
     token: Token[Context] | None = None
+    variable: ContextVar[Context]
 
     def __init__(self, plan: Plan, span: Span) -> None:
         self.plan = plan
@@ -54,13 +55,20 @@ class Entered:
 
     def suspend(self) -> None:
         """Give the context back as it was; what the call has made current is remembered for `resume`."""
-        context = get_current()
-        if self._detach():
-            self.context = context
+        token, self.token = self.token, None
+        if token is None:
+            return
+        variable = self.variable = token.var
+        context = variable.get()
+        try:
+            variable.reset(token)
+        except ValueError:
+            return  # as in `_detach`
+        self.context = context
 
     def resume(self) -> None:
         """Make the span current again: a generator goes on where it stood."""
-        self.token = attach(self.context)
+        self.token = self.variable.set(self.context)
 
     def _detach(self) -> bool:
         token, self.token = self.token, None

@@ -25,11 +25,10 @@ class Plan:
     Attributes:
         needs_arguments: Something is read off the arguments.
         plain: No id, file, value or failure is read off the arguments or the result.
-        tells: The entry of a call says more than its span.
         starts: Its start is written at once, so that a running stage or agent can be seen.
     """
 
-    __slots__ = ("_shapes", "function", "name", "needs_arguments", "plain", "point", "shape", "starts", "tells")
+    __slots__ = ("_shapes", "function", "name", "needs_arguments", "plain", "point", "shape", "starts")
 
     def __init__(self, point: Point, name: str, function: str = "") -> None:
         self.point = point
@@ -37,7 +36,6 @@ class Plan:
         self.function = function
         self.plain = not (point.ids or point.artifacts or point.failed or point.task or point.values or point.rewrites)
         self.needs_arguments = bool(not self.plain or point.capture or point.name_from or point.session)
-        self.tells = point.kind == "stage" or not self.plain
         self.starts = point.kind in ("stage", "agent")
         self.shape = self._make(self.name)
         self._shapes: dict[str, Shape] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import get_current_span
@@ -73,8 +73,10 @@ def _enter_inside(
     entered = Entered(plan, span)
     if plan.point.capture or runtime.options.capture:
         _capture(runtime, entered, arguments)
-    if plan.tells:
-        _tell(runtime, entered, arguments, name)
+    if plan.point.kind == "stage":
+        _set_state(runtime, entered, name)
+    if not plan.plain:
+        _tell(entered, arguments)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
     entered.begin(Context({**context, SPAN_KEY: span}))
@@ -108,7 +110,8 @@ def _enter_outermost(runtime: Runtime, plan: Plan, arguments: Values, context: C
     entered = Entered(plan, span)
     entered.outermost, entered.owner = True, owner
     _capture(runtime, entered, arguments)
-    _tell(runtime, entered, arguments, name)
+    _set_state(runtime, entered, name)
+    _tell(entered, arguments)
     if runtime.bridge is not None:
         runtime.bridge.on_start(span, context)
     entered.begin(Context({**context, SPAN_KEY: span, TASK_KEY: attempt}))
@@ -133,23 +136,28 @@ def _capture(runtime: Runtime, entered: Entered, arguments: Values) -> None:
         recording.capture_arguments(entered.span, arguments)
 
 
-def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> None:
-    """Journal what the entry says beside the span: phase and status at a stage, the ids among the arguments."""
+def _set_state(runtime: Runtime, entered: Entered, name: str) -> None:
+    """Journal the phase and the status of the task, where this call changes them."""
+    attempt = entered.span.attempt
+    if entered.plan.point.kind == "stage":
+        state = _PHASE_STATUS.get(name, "executing"), name if name in semconv.PHASES else ""
+        if attempt.state == state:
+            return
+        attempt.state = state
+        changed = {"status": state[0], "phase": state[1]}
+    elif entered.owner:
+        changed = {"status": "executing"}
+    else:
+        return
+    said = {"op": "state", "run_id": runtime.run_id, "task_id": attempt.task_id, "at": entered.span.start_ns}
+    runtime.state([{**changed, **said}])
+
+
+def _tell(entered: Entered, arguments: Values) -> None:
+    """Journal the ids among the arguments of a call."""
     point, span = entered.plan.point, entered.span
     attempt = span.attempt
     entered.arguments = arguments
-    operations: list[dict[str, Any]] = []
-    if point.kind == "stage":
-        phase = name if name in semconv.PHASES else ""
-        status = _PHASE_STATUS.get(name, "executing")
-        if attempt.state != (status, phase):
-            attempt.state = (status, phase)
-            operations.append({"status": status, "phase": phase})
-    elif entered.owner:
-        operations.append({"status": "executing"})
-    for operation in operations:
-        said = {"op": "state", "run_id": runtime.run_id, "task_id": attempt.task_id, "at": span.start_ns}
-        operation.update(said)
     refs = recording.refs(span, point, arguments, produced=False)
     if (host := recording.host_task(point, arguments)) is not None:
         # Produced: it is this task's own name in the host, and leads whoever comes with it here. But not where the task
@@ -157,6 +165,4 @@ def _tell(runtime: Runtime, entered: Entered, arguments: Values, name: str) -> N
         if host == attempt.task_id or host != attempt.host_task_id:
             refs.append((semconv.REF_HOST_TASK, host, "produced"))
         span.note(semconv.AGENTOS_HOST_TASK_ID, host)
-    if operations:
-        runtime.state(operations)
     host_tasks.tell(span, refs, host)
