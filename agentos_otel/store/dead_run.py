@@ -34,6 +34,7 @@ class DeadRun:
         parts: Attempts that it has joined and not left.
         owned: Attempts that it should end and has not, as far as its journal says.
         claims: Ends that it has claimed and whose root it has not written.
+        rooted: Attempts whose root it has written without saying that it claimed their end.
         operations: What it has said of the tasks that are unfinished, in order.
         reservation: The statement by which `run` reserved a task that nobody has taken over yet, or None.
         resource: Its resource.
@@ -47,11 +48,12 @@ class DeadRun:
         self.parts: set[Part] = set()
         self.owned: set[Part] = set()
         self.claims: dict[Part, Operation] = {}
+        self.rooted: set[Part] = set()
         self.reservation: dict[str, Any] | None = None
         self.resource: dict[str, Any] = {semconv.SERVICE_INSTANCE_ID: run_id}
         self.last_ns = 0
         self.borders: list[int] = []
-        self._awaited: dict[bytes, Part] = {}
+        self._roots: dict[bytes, Part] = {}  # by their span ids those that are to be written
         self._unsampled: set[Part] = set()
         self._said: dict[str, list[Operation]] = {}
         for segment in segments:
@@ -86,11 +88,16 @@ class DeadRun:
                 key = span.trace_id + span.span_id
                 if record.field in ENDED_SPANS:
                     self.open.pop(key, None)
-                    if part := self._awaited.pop(span.span_id, None):
-                        self.claims.pop(part, None)
-                        self._forget(part)
+                    if part := self._roots.pop(span.span_id, None):
+                        self._wrote_root(part)
                 elif record.field == STARTED_SPAN and not _is_reserved(span):
                     self.open[key] = record.body
+
+    def _wrote_root(self, part: Part) -> None:
+        if self.claims.pop(part, None) is None:
+            self.rooted.add(part)
+        else:
+            self._forget(part)
 
     def _saw(self, *times: int) -> None:
         self.last_ns = max(self.last_ns, *times)
@@ -120,14 +127,15 @@ class DeadRun:
         elif op == "attempt":
             if operation.get("owner_run") == self.run_id:
                 self.owned.add(part)
+                self._roots[bytes.fromhex(operation["root_span_id"])] = part
             if not operation.get("sampled", True):
                 self._unsampled.add(part)
         elif op == "end":
             self.owned.discard(part)
             root_id = operation.get("root_span_id")
-            if root_id and part not in self._unsampled:
+            if root_id and part not in self._unsampled and part not in self.rooted:
                 self.claims[part] = operation
-                self._awaited[bytes.fromhex(root_id)] = part
+                self._roots[bytes.fromhex(root_id)] = part
         elif op == "leave":
             self.parts.discard(part)
             if part not in self.claims and part not in self.owned:

@@ -185,13 +185,17 @@ class _Reaping:
 
     def _end(self, run: DeadRun, part: Part, store: TaskStore) -> None:
         """Claim the end of an attempt whose owner this run was."""
-        rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
         row = store.attempt(*part)
-        if row is None or row["attempt_ended_ns"] is not None:
+        if row is None or row["attempt_ended_by"] not in (None, run.run_id):
             return  # erased, or ended by another: an end that is said too late would win where the tables are rebuilt
-        at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
-        end = {"op": "end", "task_id": part[0], "attempt": part[1], "status": "failed", "error_type": ABANDONED}
-        end.update(root_span_id=row["attempt_root_span_id"], run_id=run.run_id, at=at)
+        end = {"op": "end", "task_id": part[0], "attempt": part[1], "run_id": run.run_id}
+        end["root_span_id"] = row["attempt_root_span_id"]
+        if row["attempt_ended_by"] == run.run_id:  # a full disk took its end from the journal, and the tables have it
+            end.update(status=row["attempt_status"], error_type=row["attempt_error_type"], at=row["attempt_ended_ns"])
+        else:
+            rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
+            at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
+            end.update(status="failed", error_type=ABANDONED, at=at)
         self._say(run, end)
         store.apply([end], timeout=_SQL_WAIT)
 

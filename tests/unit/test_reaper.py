@@ -17,6 +17,7 @@ from agentos_otel import TaskManager, guard, stage, task, tool
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.current import current_attempt
 from agentos_otel.context.resource import boot_id, host_name
+from agentos_otel.journal import waiting
 from agentos_otel.journal.reader import parse
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
 from agentos_otel.query.closing import close
@@ -302,6 +303,51 @@ def test_a_disk_that_is_full_amid_the_work_is_no_loss(host: Host) -> None:
     assert [span["status"] for span in found["spans"]] == ["abandoned", "abandoned", "ok"]
     assert found["losses"]["damaged"] == 0
     assert len(host.ended()) == len(set(host.ended())) == 3
+
+
+def begun_on_a_disk_that_is_full_when_its_task_ends(host: Host) -> Process:
+    """Run a process whose journal takes nothing from the end of its task on; the tables do."""
+    process = host.process()
+    work = task("work")
+    process.do(begin, work)
+    os.dup2(full := os.open("/dev/full", os.O_WRONLY), process.runtime.journal._file or -1)
+    os.close(full)
+    process.do(work.__exit__, None, None, None)
+    return process
+
+
+def test_a_root_that_a_full_disk_took_from_a_killed_process_is_written_from_the_tables(host: Host) -> None:
+    begun_on_a_disk_that_is_full_when_its_task_ends(host).kill()
+    for _ in range(2):
+        (found,) = host.look()
+        assert [(span["name"], span["status"]) for span in found["spans"]] == [("task work", "ok")]
+        assert found["task"]["status"] == "completed"
+        assert found["spans"][0]["end_ns"] == found["task"]["ended_ns"]
+    assert len(host.ended()) == 1
+
+
+def test_a_root_for_which_there_is_no_room_at_all_is_left_to_the_reaper(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_WAITING", 0)
+    process = host.process()
+    work, first = task("work"), stage("execution")
+    process.do(begin, work, first)
+    journal = process.runtime.journal
+    descriptor = journal._file or -1
+    kept = os.dup(descriptor)
+    os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor)
+    os.close(full)
+    process.do(first.__exit__, None, None, None)
+    process.do(work.__exit__, None, None, None)
+    assert journal.dropped
+    os.dup2(kept, descriptor)
+    os.close(kept)
+    time.sleep(0.1)
+    process.exit()
+    (found,) = host.look()
+    assert {span["name"]: span["status"] for span in found["spans"]}["task work"] == "ok"
+    assert len(host.ended()) == len(set(host.ended()))
 
 
 def test_one_journal_that_cannot_be_understood_does_not_keep_the_others_waiting(host: Host) -> None:
