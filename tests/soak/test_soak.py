@@ -169,7 +169,7 @@ def test_nothing_whose_end_was_reached_is_lost_and_nothing_comes_twice(tmp_path:
     print(
         f"{SECONDS:.0f} s, {soak.kills} kills, work done x{soak.rate:.3f} of an untraced process's\n"
         f"{seen.tasks} tasks, {len(ended)} spans ended, {seen.logs} log records; dropped {seen.dropped}\n"
-        f"not in the index {len(lost)}, in the memory of processes killed while the disk was full {len(soak.in_memory)}\n"
+        f"not in the index {len(lost)}, in processes killed while the disk was full {len(soak.in_memory)}\n"
         f"twice in the index {sum(count > 1 for count in seen.spans.values())}, not at the sink {len(unsent)}, "
         f"resent {sum(count - 1 for count in seen.arrived.values())}\nmemory {begun:.1f} -> {memory[-1]:.1f} MB"
     )

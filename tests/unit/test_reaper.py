@@ -20,6 +20,7 @@ from agentos_otel.context.resource import boot_id, host_name
 from agentos_otel.journal import waiting
 from agentos_otel.journal.reader import parse
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
+from agentos_otel.journal.writer import Journal
 from agentos_otel.query.closing import close
 from agentos_otel.store import reaper
 from agentos_otel.store.dead_run import cut_torn_tail
@@ -305,12 +306,19 @@ def test_a_disk_that_is_full_amid_the_work_is_no_loss(host: Host) -> None:
     assert len(host.ended()) == len(set(host.ended())) == 3
 
 
+def descriptor_of(process: Process) -> int:
+    journal = process.runtime.journal
+    assert isinstance(journal, Journal)
+    assert journal._file is not None
+    return journal._file
+
+
 def begun_on_a_disk_that_is_full_when_its_task_ends(host: Host) -> Process:
     """Run a process whose journal takes nothing from the end of its task on; the tables do."""
     process = host.process()
     work = task("work")
     process.do(begin, work)
-    os.dup2(full := os.open("/dev/full", os.O_WRONLY), process.runtime.journal._file or -1)
+    os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor_of(process))
     os.close(full)
     process.do(work.__exit__, None, None, None)
     return process
@@ -334,7 +342,7 @@ def test_a_root_for_which_there_is_no_room_at_all_is_left_to_the_reaper(
     work, first = task("work"), stage("execution")
     process.do(begin, work, first)
     journal = process.runtime.journal
-    descriptor = journal._file or -1
+    descriptor = descriptor_of(process)
     kept = os.dup(descriptor)
     os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor)
     os.close(full)
