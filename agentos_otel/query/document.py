@@ -46,6 +46,7 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         spans, logs = ([item for item in found if item["attributes"].get("task_id") in ids] for found in (spans, logs))
     linking.link_attempts(attempts, spans)
     linking.mark_late(attempts, runs, spans)
+    linking.give_session(row, (*spans, *logs))
     return {
         "schema_version": SCHEMA_VERSION,
         "task": task_part(row),

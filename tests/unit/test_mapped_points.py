@@ -162,6 +162,8 @@ def test_the_host_s_id_that_comes_later_leads_to_the_task_and_brings_its_session
     (found,) = recorder.documents()
     assert found["task"]["task_id"] != HOST_ID
     assert found["task"]["session_id"] == "session-of-the-host"
+    for key in ("session_id", "gen_ai.conversation.id"):  # on what was written before, too
+        assert {span["attributes"][key] for span in found["spans"]} == {"session-of-the-host"}
     assert {span["name"] for span in found["spans"]} >= {"stage intent", "stage execution", "stage runner"}
     assert {ref["value"]: ref["role"] for ref in found["refs"]}[HOST_ID] == "produced"
 
