@@ -39,7 +39,7 @@ class Hanging:
         (True, True, True, []),
     ],
 )
-def test_an_exit_waits_a_second_or_not_at_all(  # noqa: PLR0913, PLR0917 - four cases of three facts
+def test_an_exit_waits_a_second_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool, task_ended: bool, old: bool, waited: list[float]
 ) -> None:
     monkeypatch.setattr(background, "INTERVAL_S", 0.01)
