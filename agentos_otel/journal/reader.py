@@ -126,8 +126,8 @@ def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the
     return chunk
 
 
-def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
-    """Open a journal's file for reading, or for reading and writing.
+def open_descriptor(path: Path | str, flags: int) -> int:
+    """Open a journal's file by the flags of `os.open`.
 
     A link or a pipe that somebody planted in the directory is refused: to read a pipe would wait for ever, and to
     repair or erase behind a link would destroy what it points to.
@@ -135,11 +135,16 @@ def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
     Raises:
         OSError: It cannot be opened, or is no plain file.
     """
-    mode = os.O_RDWR if write else os.O_RDONLY
-    descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "no plain file", str(path))
+    return descriptor
+
+
+def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
+    """Open a journal's file for reading, or for reading and writing; see `open_descriptor`."""
+    descriptor = open_descriptor(path, os.O_RDWR if write else os.O_RDONLY)
     return open(descriptor, "r+b" if write else "rb")  # noqa: PTH123 - of a descriptor; the caller closes it
 
 
