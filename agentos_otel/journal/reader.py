@@ -22,6 +22,7 @@ _CANDIDATE: Final = re.compile(b"[" + b"".join(re.escape(tag) for tag in TAGS.va
 _crc: Final = struct.Struct("<I").unpack_from
 _HEAD: Final = len(CHECK_HEAD)
 _CHECK_START: Final = CHECK_HEAD[:3]
+_GAP: Final = 4096
 _PIECE: Final = 8 << 20
 
 
@@ -189,14 +190,35 @@ def read_records(path: Path, places: Iterable[tuple[int, int]], base: int = 0) -
         OSError: The file cannot be read.
     """
     found = []
-    with open_journal(path) as file:
-        descriptor = file.fileno()
-        for offset, size in places:
-            data = os.pread(descriptor, size, base + offset)
-            record = _whole_at(data, 0, offset) if data else None  # empty: the file is shorter by now
-            if record is not None and record[1] == VERSION:
-                found.append(record[0])
+    wanted = sorted(places)
+    descriptor = open_descriptor(path, os.O_RDONLY)  # no file object: it costs as much as reading a task
+    try:
+        for begin, end, group in _together(wanted):
+            data = os.pread(descriptor, end - begin, base + begin)
+            for offset, size in group:
+                at = offset - begin
+                record = _whole_at(data, at, begin) if at < len(data) else None  # the file may be shorter by now
+                if record is not None and record[1] == VERSION and record[0].size <= size:
+                    found.append(record[0])
+    finally:
+        os.close(descriptor)
     return found
+
+
+def _together(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Yield begin, end and members of what is read at once: records of one run mostly lie close to each other."""
+    group: list[tuple[int, int]] = []
+    begin = end = 0
+    for offset, size in places:
+        if group and (offset > end + _GAP or end - begin > _PIECE):
+            yield begin, end, group
+            group = []
+        if not group:
+            begin = offset
+        end = max(end, offset + size)
+        group.append((offset, size))
+    if group:
+        yield begin, end, group
 
 
 def find_records(path: Path, needle: bytes) -> Iterator[Record]:
