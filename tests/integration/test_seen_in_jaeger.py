@@ -7,14 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
-from agentos_otel.query.tree import build, walk
 from tests.integration.backends import CollectorServer, JaegerServer, eventually
 from tests.integration.homes import Home, arrived, in_jaeger
+from tests.integration.seen import is_whole, shape, shown
 
 pytestmark = pytest.mark.jaeger
 
@@ -30,17 +28,6 @@ def forwarded(home: Home) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def raw(jaeger: JaegerServer, trace_id: str) -> list[dict[str, Any]]:
-    """Return the spans of a trace as Jaeger's page has them, with its warnings."""
-    with urlopen(f"{jaeger.url}/api/traces/{trace_id}", timeout=10) as answer:
-        spans: list[dict[str, Any]] = json.load(answer)["data"][0]["spans"]
-    return spans
-
-
-def shape(spans: list[dict[str, Any]]) -> list[tuple[int, str, str]]:
-    return [(depth, node.span["name"], node.span["span_id"]) for depth, node in walk(build(spans))]
-
-
 def test_the_demo_is_one_trace_without_a_warning_and_equals_what_lies_here(home: Home, jaeger: JaegerServer) -> None:
     done = home.shell("demo", "--json")
     assert done.returncode == 0, done.stderr
@@ -52,14 +39,8 @@ def test_the_demo_is_one_trace_without_a_warning_and_equals_what_lies_here(home:
     assert shape(there["spans"]) == shape(here["spans"])
     assert len(there["attempts"]) == 1
     assert all({"task_id", "session_id"} <= set(span["attributes"]) for span in there["spans"])
-    spans = raw(jaeger, task["trace_id"])
-    assert not [span["warnings"] for span in spans if span["warnings"]]
-    present = {span["spanID"] for span in spans}
-    parents = [
-        reference["spanID"] for span in spans for reference in span["references"] if reference["refType"] == "CHILD_OF"
-    ]
-    assert set(parents) <= present
-    assert len(spans) - len(parents) == 1
+    spans = shown(jaeger, task["trace_id"])
+    assert is_whole(spans)
     # Beside those of the journal only the marker of the start, if the task was seen while it ran.
     assert sum(span["operationName"] != "task started" for span in spans) == len(here["spans"])
     space = home.workspace()
@@ -163,9 +144,7 @@ def test_spans_of_foreign_instrumentation_are_in_the_same_tree_and_nothing_arriv
     here = in_jaeger(home.show(done.stdout.strip(), "--from", "local")["spans"])
     # A provider of the host's has a resource of its own, and with it another id for the process.
     assert [{**span, "run_id": ""} for span in there["spans"]] == [{**span, "run_id": ""} for span in here]
-    spans = raw(jaeger, there["task"]["trace_id"])
-    assert not [span["warnings"] for span in spans if span["warnings"]]
-    assert len({span["spanID"] for span in spans}) == len(spans)
+    assert is_whole(shown(jaeger, there["task"]["trace_id"]))
 
 
 KEPT = """
