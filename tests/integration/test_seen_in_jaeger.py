@@ -6,15 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from agentos_otel.query.jaeger import Jaeger
+from agentos_otel.query.jaeger_api import JaegerApi
 from tests.integration.backends import CollectorServer, JaegerServer, eventually
 from tests.integration.homes import Home, arrived, in_jaeger
 from tests.integration.seen import is_whole, shape, shown
 
 pytestmark = pytest.mark.jaeger
+
+PATIENCE = 5
+"""By how much a time that holds on a quiet machine is passed before a test fails: others may need the cores."""
 
 
 @pytest.fixture
@@ -59,17 +67,40 @@ RUNNING = """
 import sys
 from agentos_otel import current_task, stage, task
 with task("rename"), stage("intent"):
-    print(current_task().task_id, flush=True)
+    print(current_task().task_id, current_task().trace_id, flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_running_task_is_seen_and_a_killed_one_gets_its_root_once_somebody_looks(home: Home) -> None:
+@contextmanager
+def running_task(home: Home) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Start a program whose task goes on until it is killed; give its process, and the ids of task and trace."""
     with subprocess.Popen(
         [sys.executable, "-c", RUNNING], env=home.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        task_id = process.stdout.readline().strip()
+        task_id, trace_id = process.stdout.readline().split()
+        yield process, task_id, trace_id
+        process.kill()
+
+
+def test_a_running_task_is_seen_within_two_seconds_of_its_start(
+    home: Home, jaeger: JaegerServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Jaeger(JaegerApi(jaeger.url))
+    with running_task(home) as (_, task_id, trace_id):
+        assert eventually(lambda: source.trace(trace_id))
+        seen = time.time()
+        assert source.search("task_id", task_id) == [trace_id]
+        born = arrived(home, task_id, 0)["task"]["created_ns"] / 1e9
+    source.api.close()
+    with capsys.disabled():
+        print(f"a running task was seen in Jaeger {seen - born:.2f} s after its start")
+    assert seen - born < 2 * PATIENCE
+
+
+def test_a_killed_task_gets_its_root_once_somebody_looks(home: Home) -> None:
+    with running_task(home) as (process, task_id, _):
         running = arrived(home, task_id, 0)
         assert (running["task"]["status"], running["spans"]) == ("executing", [])
         process.kill()
