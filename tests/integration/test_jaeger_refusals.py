@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,31 +12,8 @@ import pytest
 from agentos_otel import bootstrap, settings
 from agentos_otel.errors import BackendError, ConfigurationError
 from agentos_otel.query import sources
-from tests.integration.answering import answering
+from tests.integration.answering import answering, greeting
 from tests.integration.backends import JaegerServer, free_address
-
-
-@contextmanager
-def greeting() -> Iterator[str]:
-    """Give the address of a server that speaks another protocol."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def greet() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(b"220 mail.example.org ESMTP\r\n")
-
-        thread = threading.Thread(target=greet, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 @pytest.fixture
