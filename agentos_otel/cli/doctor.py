@@ -14,6 +14,7 @@ from agentos_otel import instrumenting, settings
 from agentos_otel.cli.main import json_option, print_json, workspace
 from agentos_otel.errors import AgentosOtelError
 from agentos_otel.export import positions
+from agentos_otel.export.causes import explained
 from agentos_otel.export.journal_files import JournalFiles
 
 
@@ -99,8 +100,8 @@ def _forwarding(found: settings.Settings) -> tuple[bool, str]:
     grown = JournalFiles(found.journal_dir).grown(offsets, thorough=True)
     pending = sum(path.stat().st_size - offsets.get(name, 0) for name, path in grown)
     said = [where, positions.describe(state), f"{pending} bytes of journals to read"]
-    said += [f"{reason} ({spans} spans)" for reason, spans in refusals]
-    said += [f"failing: {state['last_error']}"] if state.get("failures") else []
+    said += [f"{explained(reason)}, {spans} spans" for reason, spans in refusals]
+    said += [f"failing: {explained(state['last_error'])}"] if state.get("failures") else []
     said += [f"the server said: {state['last_answer']}"] if state["rejected"] else []
     return not (refusals or state.get("failures") or state["rejected"] or state["lost"]), "; ".join(said)
 

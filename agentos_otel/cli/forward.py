@@ -13,6 +13,7 @@ import click
 
 from agentos_otel import bootstrap, forwarding, settings
 from agentos_otel.errors import AgentosOtelError, NotFoundError
+from agentos_otel.export.causes import explained
 
 if TYPE_CHECKING:
     from agentos_otel.export.forwarder import Forwarder, Progress
@@ -75,7 +76,7 @@ def _follow(found: settings.Settings, forwarder: Forwarder, stop: threading.Even
         progress = forwarder.pump(stop.is_set, thorough=True)
         if progress.failed != said:
             said = progress.failed
-            click.echo(f"agentos-otel: {said or 'sending again'}", err=True)
+            click.echo(f"agentos-otel: {explained(said) or 'sending again'}", err=True)
         stop.wait(max(progress.wait, _INTERVAL_S))
 
 
@@ -102,6 +103,7 @@ def _once(forwarder: Forwarder, stop: threading.Event, patience: float, *, refus
     aside = forwarder.counts()["set_aside"] - (0 if refused else aside)
     click.echo(f"sent {sent} spans" + (f", {aside} refused: see `agentos-otel doctor`" if aside > 0 else ""))
     if last.failed:
-        raise click.ClickException(f"not everything is sent ({last.failed}): it stays in the journal, run this again")
+        why = explained(last.failed)
+        raise click.ClickException(f"not everything is sent: {why}; it stays in the journal, run this again")
     if aside > 0 or last.busy:
         raise click.exceptions.Exit(1)

@@ -65,7 +65,7 @@ def _credentials(destination: Destination) -> Any:
 
 
 def _outcome(error: Any) -> Outcome:
-    code, said = error.code(), " ".join(str(error.details() or "").split())[:200]
+    code, said = error.code(), " ".join(str(error.details() or "").split())[:300]
     detail = f"gRPC {code.name}" + (f": {said}" if said else "")
     if code in RETRYABLE:
         delay = _retry_delay(error.trailing_metadata() or ())

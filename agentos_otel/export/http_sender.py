@@ -122,9 +122,13 @@ def _tls(destination: Destination) -> ssl.SSLContext:
 
 def _outcome(status: int, reason: str, content: bytes, retry_after: str | None) -> Outcome:
     if 200 <= status < 300:
+        if content.lstrip()[:1] == b"<":  # a page of another server's, such as of Jaeger's own
+            return Outcome("denied", f"HTTP {status} {reason}: the answer is HTML")
         return accepted(content)
     said = _message(content)
     detail = f"HTTP {status} {reason}" + (f": {said}" if said else "")
+    if "HTTP request" in said and "HTTPS" in said:
+        return Outcome("denied", detail)  # a server with TLS says so with 400, whatever is sent
     if status in RETRYABLE:
         return Outcome("retry", detail, _seconds(retry_after))
     # A redirect is refused too: following it would send credentials to where nobody has told us to.

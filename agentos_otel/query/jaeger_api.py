@@ -80,7 +80,7 @@ class JaegerApi:
             value = json.loads(text) if text else None
         except ValueError:
             value = None
-        if response.status == 404 and (value is not None or not text.startswith("<")):
+        if response.status == 404 and isinstance(value, dict):
             return None
         if not isinstance(value, dict):
             kind = "HTML" if text.startswith("<") else "no JSON"
@@ -109,8 +109,8 @@ def _cause(error: Exception) -> str:
         return "no TLS is spoken there: write http://" if plain else f"TLS fails ({error.reason or error})"
     if isinstance(error, TimeoutError):
         return "it does not answer in time: is it the right address?"
-    if isinstance(error, HTTPException | ConnectionResetError):
-        return f"no HTTP is spoken there: {_QUERY_PORT}"
+    if isinstance(error, HTTPException | ConnectionResetError | BrokenPipeError):
+        return f"no HTTP is spoken there: {_QUERY_PORT}; with TLS write https://"
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens there: start it, or correct {ENV_JAEGER_URL}"
     return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"

@@ -155,9 +155,13 @@ def _refs(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _commits(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "sha": str(span["attributes"][semconv.VCS_HEAD_REVISION]),
+    """Return each commit once, oldest first: of the spans around it that have it too, the first to end has made it."""
+    having = [span for span in spans if semconv.VCS_HEAD_REVISION in span["attributes"]]
+    commits: dict[str, dict[str, Any]] = {}
+    for span in sorted(having, key=lambda span: span["end_ns"] or span["start_ns"]):
+        sha = str(span["attributes"][semconv.VCS_HEAD_REVISION])
+        commit = {
+            "sha": sha,
             "repository": "",
             "branch": span["attributes"].get(semconv.VCS_HEAD_NAME),
             "trace_id": span["trace_id"],
@@ -167,9 +171,8 @@ def _commits(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "subject": None,
             "seen_ns": span["end_ns"] or span["start_ns"],
         }
-        for span in spans
-        if semconv.VCS_HEAD_REVISION in span["attributes"]
-    ]
+        commits.setdefault(sha, commit)
+    return list(commits.values())
 
 
 def _runs(resources: list[ResourceSpans]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -40,3 +41,26 @@ def replying(reply: Callable[[str, dict[str, str]], tuple[int, str, dict[str, st
 def answering(status: int, body: str, **headers: str) -> AbstractContextManager[str]:
     """Give the address of a server that answers every question with the same."""
     return replying(lambda path, query: (status, body, headers))
+
+
+@contextmanager
+def greeting() -> Iterator[str]:
+    """Give the address of a server that speaks another protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"220 mail.example.org ESMTP\r\n")
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()

@@ -100,8 +100,8 @@ class JaegerServer(Server):
 
     health = 13134
 
-    def __init__(self, folder: Path, config: str = "jaeger.yaml") -> None:
-        super().__init__("jaeger", folder, config=config)
+    def __init__(self, folder: Path, *overrides: str, config: str = "jaeger.yaml") -> None:
+        super().__init__("jaeger", folder, *overrides, config=config)
         self.environ |= {"JAEGER_HOST": self.address, "JAEGER_DATA": str(folder / "spans")}
 
     @property

@@ -8,16 +8,18 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from tests.integration.backends import CONFIGS, CollectorServer, JaegerServer, eventually, free_address, post, running
+from tests.integration.otlp_servers import Answer, GrpcSink
 
 pytestmark = pytest.mark.jaeger
 
@@ -50,34 +52,41 @@ def work(number: int) -> bytes:
     return bytes(data.SerializeToString())
 
 
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, jaeger: JaegerServer) -> Iterator[str]:
-    """A Prometheus with our file, its intervals shortened, beside a Collector of its own that has work."""
+@contextmanager
+def scraping(folder: Path, collector: CollectorServer, jaeger: JaegerServer) -> Iterator[str]:
+    """Give the address of a Prometheus with our file, its intervals shortened, beside a Collector that runs."""
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("no `prometheus` on PATH (Debian: apt-get install prometheus)")
-    folder = tmp_path_factory.mktemp("prometheus")
-    # Two seconds for what the files do in fifteen; all else is theirs.
-    quick = "connectors::span_metrics::metrics_flush_interval: 1s"
-    collector = CollectorServer(folder / "collector", f"{jaeger.address}:14317", quick)
+    # One second for what the file does in fifteen; all else is its own.
     config = (CONFIGS / "prometheus.yaml").read_text().replace("15s", "1s")
     config = config.replace("collector:", f"{collector.address}:").replace("jaeger:8887", f"{jaeger.address}:8887")
     (folder / "prometheus.yaml").write_text(config)
     address = f"{free_address()}:9090"
     command = [binary, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
                f"--web.listen-address={address}"]  # fmt: skip
-    with running(collector), (folder / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             assert eventually(lambda: query(address, "up{job='collector'} == 1"), 60), (folder / "log").read_text()
-            for number in range(4):
-                post(collector.endpoint, work(number))
-                seen = f'sum(traces_span_metrics_calls_total{{agentos_kind="task"}}) == {number + 1}'
-                assert eventually(partial(query, address, seen), 60)
             yield address
         finally:
             process.terminate()
             process.wait()
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, jaeger: JaegerServer) -> Iterator[str]:
+    """A Prometheus beside a Collector of its own that has work."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    quick = "connectors::span_metrics::metrics_flush_interval: 1s"
+    collector = CollectorServer(folder / "collector", f"{jaeger.address}:14317", quick)
+    with running(collector), scraping(folder, collector, jaeger) as address:
+        for number in range(4):
+            post(collector.endpoint, work(number))
+            seen = f'sum(traces_span_metrics_calls_total{{agentos_kind="task"}}) == {number + 1}'
+            assert eventually(partial(query, address, seen), 60)
+        yield address
 
 
 def query(address: str, expression: str) -> list[Any]:
@@ -110,20 +119,21 @@ def test_no_series_has_a_task_or_a_session(prometheus: str) -> None:
     assert query(prometheus, 'traces_span_metrics_calls_total{agentos_kind="task"}')[0]["value"][1] == "4"
 
 
-def test_what_the_collector_could_not_take_is_counted(tmp_path: Path) -> None:
-    """The quiet counters of the dashboard, made to count: no room in the queue, nobody to send to."""
+def test_what_went_wrong_is_shown_by_its_expressions(tmp_path: Path, jaeger: JaegerServer) -> None:
+    """The quiet counters, made to count: there is no room in the queue, and the upstream refuses what is sent to it."""
+    wrong = [text for text in EXPRESSIONS if set(re.findall(r"otelcol_\w+", text)) & QUIET]
+    assert len(wrong) == len(QUIET)
     small = "exporters::otlp_grpc::sending_queue::queue_size: 2000"
-    collector = CollectorServer(tmp_path, "127.0.0.1:9", small)
-    with running(collector):
-        for number in range(20):
-            try:
-                post(collector.endpoint, work(number))
-            except OSError:
-                continue
-        # As Prometheus asks: the names of counters could depend on it.
-        accept = {"Accept": "application/openmetrics-text;version=1.0.0"}
-        asked = Request(f"http://{collector.address}:8888/metrics", headers=accept)
-        with urlopen(asked, timeout=10) as answer:
-            metrics = answer.read().decode()
-    for name in QUIET - {"otelcol_exporter_send_failed_spans"}:
-        assert re.search(rf"^{name}\{{.*\}} [1-9]", metrics, re.M), metrics
+    with closing(GrpcSink()) as upstream:
+        upstream.answer = lambda body: Answer("INVALID_ARGUMENT", body=b"not these")
+        collector = CollectorServer(tmp_path / "collector", f"localhost:{upstream.port}", small)
+        with running(collector), scraping(tmp_path, collector, jaeger) as address:
+
+            def shown(expression: str) -> list[Any]:
+                for number in range(20):
+                    with suppress(OSError):
+                        post(collector.endpoint, work(number))
+                return query(address, f"{expression.replace('$__rate_interval', '1m')} > 0")
+
+            for expression in wrong:
+                assert eventually(partial(shown, expression), 60), expression

@@ -328,7 +328,7 @@ def test_what_was_refused_is_told_and_can_be_sent_again(tmp_path: Path, sink: Ht
         item["check"]: item for item in json.loads(shell(tmp_path, sink.url, "doctor", "--json").stdout)["checks"]
     }
     assert not checks["forwarding"]["ok"]
-    assert "HTTP 403 Forbidden: no such tenant (2 spans)" in checks["forwarding"]["detail"]
+    assert "(HTTP 403 Forbidden: no such tenant), 2 spans" in checks["forwarding"]["detail"]
     assert document(tmp_path)["losses"]["failed_to_send"] == 2
     sink.answer = lambda body: Answer()
     done = shell(tmp_path, sink.url, "forward", "--once", "--refused")

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import os
-import socket
+import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trustme
 
 from agentos_otel import bootstrap, settings
 from agentos_otel.errors import BackendError, ConfigurationError
 from agentos_otel.query import sources
-from tests.integration.answering import answering
-from tests.integration.backends import JaegerServer, free_address
-
-
-@contextmanager
-def greeting() -> Iterator[str]:
-    """Give the address of a server that speaks another protocol."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def greet() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(b"220 mail.example.org ESMTP\r\n")
-
-        thread = threading.Thread(target=greet, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
+from tests.integration.answering import answering, greeting
+from tests.integration.backends import JaegerServer, free_address, running
+from tests.integration.otlp_servers import HttpSink
 
 
 @pytest.fixture
@@ -57,12 +34,13 @@ def environ(folder: Path, url: str = "") -> dict[str, str]:
     return {**os.environ, "AGENTOS_OTEL_STATE_DIR": str(folder / "state"), "AGENTOS_OTEL_JAEGER_URL": url}
 
 
-def shell(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def shell(folder: Path, url: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agentos_otel", *arguments]
-    return subprocess.run(command, env=environ(folder, url), capture_output=True, text=True, check=False)
+    full = {**environ(folder, url), **variables}
+    return subprocess.run(command, env=full, capture_output=True, text=True, check=False)
 
 
-def refused(folder: Path, task_id: str, url: str) -> str:
+def refused(folder: Path, task_id: str, url: str, **variables: str) -> str:
     """Return what doctor says of Jaeger; the task that lies here is read all the same."""
     space = bootstrap.open_workspace(settings.read(environ(folder, url)))
     try:
@@ -73,7 +51,7 @@ def refused(folder: Path, task_id: str, url: str) -> str:
             sources.read(space, task_id, "jaeger")
     finally:
         space.close()
-    done = shell(folder, url, "doctor")
+    done = shell(folder, url, "doctor", **variables)
     assert done.returncode == 1
     (line,) = (line for line in done.stdout.splitlines() if "jaeger: " in line)
     assert line.startswith("BAD  jaeger: ")
@@ -132,6 +110,40 @@ def test_a_login_is_in_between(tmp_path: Path, task_id: str) -> None:
 def test_tls_is_asked_of_a_server_without(tmp_path: Path, task_id: str) -> None:
     with answering(200, "{}") as url:
         assert "no TLS is spoken there: write http://" in refused(tmp_path, task_id, url.replace("http:", "https:"))
+
+
+def test_its_certificate_is_not_trusted_or_tls_is_left_out(tmp_path: Path, task_id: str) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    with closing(HttpSink(context)) as server:
+        line = refused(tmp_path, task_id, server.url)
+        assert "its certificate is not trusted (unable to get local issuer certificate): set SSL_CERT_FILE" in line
+        line = refused(tmp_path, task_id, server.url.replace("https:", "http:"))
+        assert "no HTTP is spoken there: Jaeger's query API has port 16686; with TLS write https://" in line
+
+
+@pytest.mark.jaeger
+def test_a_real_jaeger_speaks_tls(tmp_path: Path, task_id: str) -> None:
+    pair = tmp_path / "pair.pem"
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(pair))
+    tls = f"extensions::jaeger_query::http::tls: {{cert_file: {pair}, key_file: {pair}}}"
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    server = JaegerServer(tmp_path / "jaeger", tls)
+    with running(server):
+        secure = server.url.replace("http:", "https:")
+        assert "TLS is spoken there: write https://" in refused(tmp_path, task_id, server.url)
+        assert "its certificate is not trusted (unable to get local issuer" in refused(tmp_path, task_id, secure)
+        trusting = {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
+        assert "its certificate is not trusted (IP address mismatch" in refused(tmp_path, task_id, secure, **trusting)
+
+
+def test_a_jaeger_without_the_query_api_of_version_3_is_too_old(tmp_path: Path, task_id: str) -> None:
+    for body in ("404 page not found", ""):
+        with answering(404, body) as url:
+            line = refused(tmp_path, task_id, url)
+            assert "the answer is no JSON: it is another server, or a Jaeger before 2.0" in line
 
 
 def test_an_error_is_answered(tmp_path: Path, task_id: str) -> None:

@@ -6,17 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
-from agentos_otel.query.tree import build, walk
+from agentos_otel.query.jaeger import Jaeger
+from agentos_otel.query.jaeger_api import JaegerApi
 from tests.integration.backends import CollectorServer, JaegerServer, eventually
 from tests.integration.homes import Home, arrived, in_jaeger
+from tests.integration.seen import is_whole, shape, shown
 
 pytestmark = pytest.mark.jaeger
+
+PATIENCE = 5
+"""By how much a time that holds on a quiet machine is passed before a test fails: others may need the cores."""
 
 
 @pytest.fixture
@@ -30,17 +36,6 @@ def forwarded(home: Home) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def raw(jaeger: JaegerServer, trace_id: str) -> list[dict[str, Any]]:
-    """Return the spans of a trace as Jaeger's page has them, with its warnings."""
-    with urlopen(f"{jaeger.url}/api/traces/{trace_id}", timeout=10) as answer:
-        spans: list[dict[str, Any]] = json.load(answer)["data"][0]["spans"]
-    return spans
-
-
-def shape(spans: list[dict[str, Any]]) -> list[tuple[int, str, str]]:
-    return [(depth, node.span["name"], node.span["span_id"]) for depth, node in walk(build(spans))]
-
-
 def test_the_demo_is_one_trace_without_a_warning_and_equals_what_lies_here(home: Home, jaeger: JaegerServer) -> None:
     done = home.shell("demo", "--json")
     assert done.returncode == 0, done.stderr
@@ -52,14 +47,8 @@ def test_the_demo_is_one_trace_without_a_warning_and_equals_what_lies_here(home:
     assert shape(there["spans"]) == shape(here["spans"])
     assert len(there["attempts"]) == 1
     assert all({"task_id", "session_id"} <= set(span["attributes"]) for span in there["spans"])
-    spans = raw(jaeger, task["trace_id"])
-    assert not [span["warnings"] for span in spans if span["warnings"]]
-    present = {span["spanID"] for span in spans}
-    parents = [
-        reference["spanID"] for span in spans for reference in span["references"] if reference["refType"] == "CHILD_OF"
-    ]
-    assert set(parents) <= present
-    assert len(spans) - len(parents) == 1
+    spans = shown(jaeger, task["trace_id"])
+    assert is_whole(spans)
     # Beside those of the journal only the marker of the start, if the task was seen while it ran.
     assert sum(span["operationName"] != "task started" for span in spans) == len(here["spans"])
     space = home.workspace()
@@ -78,17 +67,40 @@ RUNNING = """
 import sys
 from agentos_otel import current_task, stage, task
 with task("rename"), stage("intent"):
-    print(current_task().task_id, flush=True)
+    print(current_task().task_id, current_task().trace_id, flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_running_task_is_seen_and_a_killed_one_gets_its_root_once_somebody_looks(home: Home) -> None:
+@contextmanager
+def running_task(home: Home) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Start a program whose task goes on until it is killed; give its process, and the ids of task and trace."""
     with subprocess.Popen(
         [sys.executable, "-c", RUNNING], env=home.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        task_id = process.stdout.readline().strip()
+        task_id, trace_id = process.stdout.readline().split()
+        yield process, task_id, trace_id
+        process.kill()
+
+
+def test_a_running_task_is_seen_within_two_seconds_of_its_start(
+    home: Home, jaeger: JaegerServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Jaeger(JaegerApi(jaeger.url))
+    with running_task(home) as (_, task_id, trace_id):
+        assert eventually(lambda: source.trace(trace_id))
+        seen = time.time()
+        assert source.search("task_id", task_id) == [trace_id]
+        born = arrived(home, task_id, 0)["task"]["created_ns"] / 1e9
+    source.api.close()
+    with capsys.disabled():
+        print(f"a running task was seen in Jaeger {seen - born:.2f} s after its start")
+    assert seen - born < 2 * PATIENCE
+
+
+def test_a_killed_task_gets_its_root_once_somebody_looks(home: Home) -> None:
+    with running_task(home) as (process, task_id, _):
         running = arrived(home, task_id, 0)
         assert (running["task"]["status"], running["spans"]) == ("executing", [])
         process.kill()
@@ -163,9 +175,7 @@ def test_spans_of_foreign_instrumentation_are_in_the_same_tree_and_nothing_arriv
     here = in_jaeger(home.show(done.stdout.strip(), "--from", "local")["spans"])
     # A provider of the host's has a resource of its own, and with it another id for the process.
     assert [{**span, "run_id": ""} for span in there["spans"]] == [{**span, "run_id": ""} for span in here]
-    spans = raw(jaeger, there["task"]["trace_id"])
-    assert not [span["warnings"] for span in spans if span["warnings"]]
-    assert len({span["spanID"] for span in spans}) == len(spans)
+    assert is_whole(shown(jaeger, there["task"]["trace_id"]))
 
 
 KEPT = """
