@@ -200,7 +200,7 @@ def test_an_index_of_a_newer_version_is_refused_with_a_clear_line(tmp_path: Path
     newer.close()
     with pytest.raises(StorageError, match="written by a newer agentos-otel") as refused:
         Index(tmp_path / "index.db", journal_dir, None)
-    assert refused and not is_open(tmp_path / "index.db")
+    assert not is_open(tmp_path / "index.db"), refused
 
 
 def is_open(path: Path) -> bool:
@@ -224,4 +224,4 @@ def test_an_index_that_is_damaged_or_held_is_one_clear_line(tmp_path: Path, jour
     (tmp_path / "index.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StorageError, match="delete it, it is rebuilt from the journals") as refused:
         Index(tmp_path / "index.db", journal_dir, None)
-    assert refused and not is_open(tmp_path / "index.db")
+    assert not is_open(tmp_path / "index.db"), refused
