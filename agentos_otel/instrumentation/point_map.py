@@ -73,7 +73,8 @@ def load_map(path: Path) -> PointMap:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"the map {path} cannot be read: {reason}") from error
     if path.name == "pyproject.toml":
-        table = _toml(text, str(path)).get("tool", {}).get("agentos_otel")
+        tool = _toml(text, str(path)).get("tool")
+        table = tool.get("agentos_otel") if isinstance(tool, dict) else None
         return parse_table(table, text, str(path), ("tool", "agentos_otel"))
     return parse_map(text, str(path))
 

@@ -12,6 +12,7 @@ from agentos_otel.context.ids import new_session_id
 from agentos_otel.query import linking
 from agentos_otel.query.document import SCHEMA_VERSION
 from agentos_otel.store import decode
+from agentos_otel.store.segments import count_of
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
@@ -61,7 +62,7 @@ def document_of(task_id: str, resources: list[ResourceSpans]) -> dict[str, Any]:
             "damaged": 0,
             "failed_to_send": 0,
             "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
-            "cut": sum(int(span["attributes"].get(semconv.AGENTOS_CUT, 0)) for span in spans),
+            "cut": sum(count_of(span["attributes"].get(semconv.AGENTOS_CUT)) for span in spans),
         },
     }
 

@@ -31,7 +31,7 @@ def opened(path: Path | str, flags: int) -> Iterator[int]:
 
 def is_alive(path: Path) -> bool:
     """Whether the writer of the journal at `path` (its first segment) lives; probes with a shared lock."""
-    with contextlib.suppress(OSError), opened(path, os.O_RDONLY) as descriptor:
+    with contextlib.suppress(OSError, ValueError), opened(path, os.O_RDONLY) as descriptor:
         return is_locked(descriptor)
     return False
 

@@ -86,16 +86,29 @@ def _operations(record: Record | None) -> list[dict[str, Any]]:
     if record.field == STATEMENT:
         said = decode.statement(record.body)
         return [said] if said.get("op") in APPLY else []  # it may have been erased since
-    return [_agent(span) for span in decode.spans(record.body) if span["kind"] == "agent"]
+    try:
+        return [_agent(span) for span in decode.spans(record.body) if span["kind"] == "agent"]
+    except ValueError:
+        return []  # who reads the task counts it
 
 
 def _has_valid_ids(operation: Mapping[str, Any]) -> bool:
-    """Whether the ids of traces and spans are such: who asks the index for one must not meet something else."""
-    for key, pattern in _IDS.items():
-        value = operation.get(key)
-        if value is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
-            return False
-    return True
+    """Whether the ids of the task, of traces and of spans are such: who asks for one must not meet something else."""
+    links = operation.get("links", [])
+    return (
+        isinstance(operation.get("task_id", ""), str)
+        and all(_is_id(key, operation[key]) for key in _IDS if operation.get(key) is not None)
+        and isinstance(links, list)
+        and all(map(_is_link, links))
+    )
+
+
+def _is_id(key: str, value: object) -> bool:
+    return isinstance(value, str) and _IDS[key].fullmatch(value) is not None
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_id, ("trace_id", "span_id"), value))
 
 
 def _apply(store: TaskStore, told: list[tuple[int, dict[str, Any]]]) -> list[tuple[int]]:
