@@ -54,6 +54,7 @@ class DeadRun:
         self.last_ns = 0
         self.borders: list[int] = []
         self._roots: dict[bytes, Part] = {}  # by their span ids those that are to be written
+        self._begun: dict[bytes, Part] = {}
         self._unsampled: set[Part] = set()
         self._said: dict[str, list[Operation]] = {}
         for segment in segments:
@@ -64,6 +65,14 @@ class DeadRun:
         """What the run has said of the tasks that are unfinished."""
         tasks = {task_id for task_id, _ in (*self.parts, *self.owned, *self.claims)}
         return [op for task_id in sorted(tasks) for op in self._said.get(task_id, ())]
+
+    @property
+    def begun(self) -> set[Part]:
+        """Attempts whose root's start is here and whose root is not.
+
+        The tables may know whose they are, where a full disk took from this journal what followed the start.
+        """
+        return set(self._begun.values())
 
     def _read(self, segment: Path) -> None:
         offset = 0
@@ -88,10 +97,14 @@ class DeadRun:
                 key = span.trace_id + span.span_id
                 if record.field in ENDED_SPANS:
                     self.open.pop(key, None)
+                    self._begun.pop(span.span_id, None)
                     if part := self._roots.pop(span.span_id, None):
                         self._wrote_root(part)
-                elif record.field == STARTED_SPAN and not _is_reserved(span):
-                    self.open[key] = record.body
+                elif record.field == STARTED_SPAN:
+                    if part := _reserved_part(span):
+                        self._begun[span.span_id] = part
+                    else:
+                        self.open[key] = record.body
 
     def _wrote_root(self, part: Part) -> None:
         if self.claims.pop(part, None) is None:
@@ -164,8 +177,13 @@ def spans_of(message: ResourceSpans) -> Iterator[Span]:
         yield from scope.spans
 
 
-def _is_reserved(span: Span) -> bool:
-    return any(pair.key == semconv.AGENTOS_RESERVED for pair in span.attributes)
+def _reserved_part(span: Span) -> Part | None:
+    """Return the attempt whose root `span` reserves, or None for any other span."""
+    found = {pair.key: pair.value for pair in span.attributes}
+    if semconv.AGENTOS_RESERVED not in found:
+        return None
+    task, attempt = found.get(semconv.TASK_ID), found.get(semconv.AGENTOS_TASK_ATTEMPT)
+    return (task.string_value if task else "", attempt.int_value if attempt else 1)
 
 
 def cut_torn_tail(descriptor: int, border: int) -> int:

@@ -156,12 +156,17 @@ class _Reaping:
         if operations:
             store.apply(operations, timeout=_SQL_WAIT)
         waiting = []
-        for part in sorted(run.owned):
+        for part in sorted(run.owned | self._owned_by_rows(run, store)):
             if self._has_others(part):
                 waiting.append(part)
             else:
                 self._end(run, part, store)
         return waiting + [part for part in sorted(run.claims) if not self._write_root(run, part, store)]
+
+    def _owned_by_rows(self, run: DeadRun, store: TaskStore) -> set[Part]:
+        """Return the attempts that only the tables know to be this run's: a full disk took their births from here."""
+        rows = {part: store.attempt(*part) for part in run.begun - run.claims.keys() - run.owned}
+        return {part for part, row in rows.items() if row is not None and row["attempt_owner_run"] == run.run_id}
 
     def _settle_reservation(self, run: DeadRun) -> None:
         """Bear the task that `run` reserved and could not settle, unless a point has taken it over."""

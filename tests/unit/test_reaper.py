@@ -313,13 +313,17 @@ def descriptor_of(process: Process) -> int:
     return journal._file
 
 
+def fill_disk_of(process: Process) -> None:
+    os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor_of(process))
+    os.close(full)
+
+
 def begun_on_a_disk_that_is_full_when_its_task_ends(host: Host) -> Process:
     """Run a process whose journal takes nothing from the end of its task on; the tables do."""
     process = host.process()
     work = task("work")
     process.do(begin, work)
-    os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor_of(process))
-    os.close(full)
+    fill_disk_of(process)
     process.do(work.__exit__, None, None, None)
     return process
 
@@ -334,6 +338,33 @@ def test_a_root_that_a_full_disk_took_from_a_killed_process_is_written_from_the_
     assert len(host.ended()) == 1
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_task_of_which_a_full_disk_left_the_start_of_its_root_alone_is_ended(
+    host: Host, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    process = host.process()
+    append = process.runtime.append
+
+    def append_start_alone(record: bytes) -> bool:
+        kept = append(record)
+        fill_disk_of(process)
+        return kept
+
+    monkeypatch.setattr(process.runtime, "append", append_start_alone)
+    work = task("work")
+    process.do(begin, work)
+    if ends:
+        process.do(work.__exit__, None, None, None)
+    process.kill()
+    for _ in range(2):
+        (found,) = host.look()
+        assert [(span["name"], span["status"]) for span in found["spans"]] == [
+            ("task work", "ok" if ends else "abandoned")
+        ]
+        assert found["task"]["status"] == ("completed" if ends else "failed")
+    assert len(host.ended()) == 1
+
+
 def test_a_root_for_which_there_is_no_room_at_all_is_left_to_the_reaper(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,8 +375,7 @@ def test_a_root_for_which_there_is_no_room_at_all_is_left_to_the_reaper(
     journal = process.runtime.journal
     descriptor = descriptor_of(process)
     kept = os.dup(descriptor)
-    os.dup2(full := os.open("/dev/full", os.O_WRONLY), descriptor)
-    os.close(full)
+    fill_disk_of(process)
     process.do(first.__exit__, None, None, None)
     process.do(work.__exit__, None, None, None)
     assert journal.dropped
