@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import repairs  # type: ignore[import-not-found]  # it lies beside this script
+import commands  # type: ignore[import-not-found]  # it lies beside this script
+import repairs  # type: ignore[import-not-found]
 
 PACKAGE = next(name for name in ("octopusos", "agentos") if importlib.util.find_spec(name) is not None)
 MESSAGE = os.environ.get("DRIVER_MESSAGE", "Add a note\n\nWritten by the chain.")
@@ -209,6 +210,11 @@ class Chain:
         )  # fmt: skip
         self.write("child.json", {"task_id": task_id, "code": child.wait(timeout=90)})
 
+    def commands(self) -> None:
+        """Hand over files through the host's own commands."""
+        commands.repair(PACKAGE, Registry)
+        self.write("commands.json", commands.hand_over(self, host, POLICY))
+
     def agents(self) -> None:
         """Call the models and tools that no stage of the published versions calls."""
         task_id = self.new_task("Agents")
@@ -301,8 +307,6 @@ ADAPTERS = [
     ("OpenAIChatAdapter", "openai_chat_adapter", ()),
     ("LlamaCppAdapter", "llamacpp_adapter", ()),
 ]
-STEPS = ["init", "intent", "coordinate", "answers", "dry_run", "execute", "denied", "pipeline", "runner_thread",
-         "runner_child", "agents", "schedule", "rest"]  # fmt: skip
 POLICY = {
     "policy_id": "driver", "schema_version": "0.11.1", "allowed_git_operations": ["git_add", "git_commit"],
     "allowlist": {"file_operations": ["write_file", "update_file", "mkdir"], "paths": ["docs/**", "docs/*"],

@@ -274,3 +274,37 @@ def test_agents_by_decorator_are_as_before(recorder: Recorder) -> None:
     with agent("planner"):
         pass
     assert [span["name"] for span in recorder.spans()] == ["invoke_agent planner"]
+
+
+def test_the_files_of_a_command_belong_to_the_task_that_it_has_worked_for(recorder: Recorder, tmp_path: Path) -> None:
+    def build(request: dict[str, str]) -> dict[str, str]:
+        return {"id": f"of {request['id']}"}
+
+    def write(path: Path, text: str) -> None:
+        path.write_text(text)
+
+    stage_of = wrap(build, Point("stage", "build", begins=True))
+    written = wrap(write, Point("event", artifacts=("path",)))
+
+    def run(source: Path, out: Path) -> None:
+        written(out / "tape.json", "[]")
+        built = stage_of({"id": source.stem})
+        (out / f"{built['id']}.json").write_text("{}")
+        raise SystemExit(3)
+
+    command = wrap(run, Point("event", artifacts=("source", "{out}/{work.result.id}.json", "{out}/{work.gone}.json")))
+    source = tmp_path / "request.json"
+    source.write_text("{}")
+    with pytest.raises(SystemExit):
+        command(source, tmp_path)
+    (document,) = recorder.documents()
+    found = {Path(item["path"]).name: item for item in document["artifacts"]}
+    assert found.keys() == {"tape.json", "request.json", "of request.json"}
+    assert {(item["stage"], item["state"]) for item in found.values()} == {("build", "present")}
+    assert current_attempt() is None
+
+
+def test_a_command_that_works_for_no_task_leaves_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    command = wrap(lambda path: path.name, Point("event", artifacts=("path",)))
+    assert command(tmp_path / "alone.json") == "alone.json"
+    assert not recorder.settings.state_dir.exists(), "nothing is traced"
