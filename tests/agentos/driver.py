@@ -242,8 +242,9 @@ class Chain:
     def schedule(self) -> None:
         """Schedule two tasks, one after the other and in parallel."""
         scheduler = host("core.scheduler.scheduler").Scheduler()
-        tasks = [{"task_id": f"scheduled_task_{number}"} for number in (1, 2)]
+        tasks = [{"task_id": self.new_task(f"Scheduled {number}")} for number in (1, 2)]
         done = {
+            "tasks": [task["task_id"] for task in tasks],
             "sequential": outcome(lambda: scheduler.schedule_sequential(tasks, lambda task: True)),
             "parallel": outcome(lambda: scheduler.schedule_parallel(tasks, lambda task: True, max_workers=2)),
         }
@@ -258,7 +259,7 @@ class Chain:
             return True
 
         scheduler = host("core.scheduler.scheduler").Scheduler()
-        scheduler.schedule_sequential([{"task_id": "scheduled_task_1"}], work)
+        scheduler.schedule_sequential([{"task_id": self.new_task("The rest")}], work)
         tasks = [{"task_id": "scheduled_task_1"}]
         done["mixed"] = outcome(lambda: scheduler.schedule_mixed(tasks, lambda task: True))
         done["cron"] = outcome(lambda: scheduler.schedule_cron(None, lambda task: True))
@@ -282,6 +283,9 @@ class Chain:
             "ollama": lambda: ollama.generate(message),
             "ollama_stream": lambda: list(ollama.generate_stream(message)),
         }
+        run = repairs.new_run(self.database(), self.new_task("Leased"))
+        locks = host("core.locks.task_lock").TaskLockManager(self.database())
+        calls["lease"] = lambda: locks.acquire(run, "driver").lock_id
         calls["mode"] = lambda: host("core.mode.mode_selector").ModeSelector().select_mode("Update").primary_mode
         manager = host("core.task.manager").TaskManager()
         calls["audit"] = lambda: manager.add_audit(self.new_task("Audited"), "driver_audit")

@@ -172,6 +172,19 @@ def test_the_files_that_the_commands_read_and_write_belong_to_their_task(traced:
     assert {stage: listed[stage] & names for stage, names in wanted.items()} == wanted
 
 
+def test_what_the_scheduler_runs_belongs_to_the_task_of_the_same_id(traced: Chain) -> None:
+    for task_id in read(traced, "schedule.json")["tasks"]:
+        found = traced.document(task_id)
+        assert found["task"]["task_id"] == task_id, "one id in the host, for the scheduler and for us"
+        assert [span["name"] for span in found["spans"]].count("stage scheduled_task") == 2, "in a row and in parallel"
+
+
+def test_a_run_of_the_host_s_table_of_runs_leads_to_its_task(traced: Chain) -> None:
+    (run,) = tables(traced)["task_runs"]
+    assert read(traced, "rest.json")["lease"] == f"task:{run['task_id']}:{run['id']}"
+    assert traced.task_of(f"task:{run['task_id']}:{run['id']}") == traced.task_of(run["task_id"])
+
+
 def test_agents_that_the_host_calls_are_in_our_table_of_agents(traced: Chain) -> None:
     if traced.host.version == "v0.1.0":
         assert "ext.tools.claude_cli_adapter.ClaudeCliAdapter.run" in lacking(traced)

@@ -308,3 +308,40 @@ def test_a_command_that_works_for_no_task_leaves_nothing(recorder: Recorder, tmp
     command = wrap(lambda path: path.name, Point("event", artifacts=("path",)))
     assert command(tmp_path / "alone.json") == "alone.json"
     assert not recorder.settings.state_dir.exists(), "nothing is traced"
+
+
+def test_what_a_scheduler_calls_for_a_task_is_work_of_that_task(recorder: Recorder, table: Table) -> None:
+    def schedule(tasks: list[dict[str, str]], execute: Any) -> list[bool]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(execute, tasks))
+
+    @tool
+    def inner() -> None:
+        """Something that is seen."""
+
+    def execute(given: dict[str, str]) -> bool:
+        inner()
+        return given["task_id"] != ids[1]
+
+    ids = [HOST_ID, HOST_ID[:-1] + "2"]
+    wrap(schedule, Point("stage", "schedule", carry="execute", carry_task="task_id"))(
+        [{"task_id": item} for item in ids], execute
+    )
+    found = {item["task"]["task_id"]: item for item in recorder.documents()}
+    assert found.keys() > set(ids)
+    for task_id, status in zip(ids, ("ok", "error"), strict=True):
+        spans = {span["name"]: span for span in found[task_id]["spans"]}
+        assert spans["stage scheduled_task"]["status"] == status
+        assert spans["execute_tool inner"]["parent_span_id"] == spans["stage scheduled_task"]["span_id"]
+        assert table.traces[task_id] == found[task_id]["task"]["trace_id"]
+    (scheduler,) = (item for key, item in found.items() if key not in ids)
+    assert [span["name"] for span in scheduler["spans"] if span["kind"] == "tool"] == []
+
+
+def test_a_scheduled_function_without_a_signature_or_a_parameter_is_called_as_it_is(recorder: Recorder) -> None:
+    handed = wrap(lambda fn, *given: fn(*given), Point("stage", "schedule", carry="fn", carry_task="task_id"))
+    assert (handed(dict.fromkeys, "ab"), handed(lambda: 3), handed(lambda *a: a, 1)) == (
+        {"a": None, "b": None},
+        3,
+        (1,),
+    )
