@@ -245,7 +245,7 @@ def test_files_are_found_by_templates_and_what_is_not_there_is_not_made_up(recor
     assert [Path(item["path"]).name for item in found["artifacts"]] == ["a.patch", "b.patch", "result.json"]
 
 
-def test_a_path_on_which_the_host_raises_is_passed_over_and_counted(recorder: Recorder) -> None:
+def test_a_path_that_finds_nothing_or_raises_is_passed_over_and_counted(recorder: Recorder) -> None:
     class Result:
         good_id = "good_id_1234"
 
@@ -254,12 +254,20 @@ def test_a_path_on_which_the_host_raises_is_passed_over_and_counted(recorder: Re
             raise RuntimeError("not now")
 
     ids = (IdPath("bad", "result.bad_id", "produces"), IdPath("good", "result.good_id", "produces"),
-           IdPath("item", "result.items.*.id", "produces"))  # fmt: skip
+           IdPath("item", "result.items.*.id", "produces"), IdPath("no", "request.id", "consumes"))  # fmt: skip
     wrap(step, Point("stage", "work", ids=ids))("x", Result())
     (found,) = recorder.documents()
     assert [ref["value"] for ref in found["refs"]] == ["good_id_1234"]
     (span,) = [span for span in found["spans"] if span["kind"] == "stage"]
     assert span["attributes"]["agentos.paths_raised"] == 1
+    assert span["attributes"]["agentos.paths_missed"] == 2, "a parameter and a key that the host does not have"
+
+
+def test_a_none_on_the_way_of_a_path_is_an_answer_and_not_counted(recorder: Recorder) -> None:
+    ids = (IdPath("good", "result.id", "produces"), IdPath("deep", "result.pack.id", "produces"))
+    wrap(step, Point("stage", "work", ids=ids))("x", {"id": "good_id_1234", "pack": None})
+    (span,) = [span for span in recorder.spans() if span["kind"] == "stage"]
+    assert not [key for key in span["attributes"] if "paths" in key]
 
 
 def test_an_id_in_each_item_of_a_list_is_found(recorder: Recorder) -> None:
