@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.context import attach, detach, get_current
 
@@ -14,9 +14,14 @@ from agentos_otel.context.current import current_attempt
 from agentos_otel.model import Failure, Point
 from agentos_otel.semconv import HOST_METADATA_TRACE_ID
 
+Wrap: TypeAlias = Callable[[Callable[..., Any], Point], Any]
 
-def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
-    """Return `fn` called with what `point.carry` and `point.stamps` name replaced; inside the span of the call."""
+
+def over(fn: Callable[..., Any], point: Point, wrap: Wrap) -> Callable[..., Any]:
+    """Return `fn` called with what `point.carry` and `point.stamps` name replaced; inside the span of the call.
+
+    `wrap` makes the wrapper of a function that is carried for a task of its own.
+    """
     try:
         signature = inspect.signature(fn)
     except (TypeError, ValueError):
@@ -25,7 +30,7 @@ def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     def changed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         bound = signature.bind(*args, **kwargs)
         if point.carry and callable(carried := bound.arguments.get(point.carry)):
-            bound.arguments[point.carry] = carry(_of_its_task(carried, point) if point.carry_task else carried)
+            bound.arguments[point.carry] = carry(_of_its_task(carried, point, wrap) if point.carry_task else carried)
         if point.stamps and point.stamps in signature.parameters:
             attempt = current_attempt()
             given = bound.arguments.get(point.stamps)
@@ -45,10 +50,8 @@ def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     return call
 
 
-def _of_its_task(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
+def _of_its_task(fn: Callable[..., Any], point: Point, wrap: Wrap) -> Callable[..., Any]:
     """Return `fn` with each call as work of the host's task that its first argument names; False means failure."""
-    from agentos_otel.tracing.wrappers import wrap  # here: it is the wrappers that ask us
-
     try:
         first = next(iter(inspect.signature(fn).parameters.values()))
     except (TypeError, ValueError, StopIteration):

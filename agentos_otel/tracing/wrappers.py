@@ -56,7 +56,7 @@ def _wrapper(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     if point.carry or point.stamps:
         from agentos_otel.tracing.handing_over import over
 
-        fn = over(fn, point)
+        fn = over(fn, point, wrap)
     if inspect.isasyncgenfunction(bare):
         return _flagged(_generator(fn, enter, _drive_async), inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(bare):
