@@ -200,7 +200,8 @@ def masked(value: Any) -> Any:
             masked(key): masked(item) for key, item in value.items() if key not in ("trace_id", "processing_time_ms")
         }
     if isinstance(value, list):
-        return [masked(item) for item in value]
+        shown = [masked(item) for item in value]
+        return sorted(shown) if all(isinstance(item, str) for item in shown) else shown  # made of sets, in any order
     if isinstance(value, str):
         text = re.sub(r"/[^\s'\"]*/(bare|traced)\d+\b", "<folder>", value)
         text = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|\b01[0-9A-Z]{6}\b", "<ulid>", text)
