@@ -92,8 +92,8 @@ def whole_way() -> Iterator[Line]:
     ours, sdk = found["ours"], found["sdk"]
     for part, name in (
         ("program", "to Jaeger: program's CPU"),
-        ("collector", "… Collector's"),
-        ("jaeger", "… Jaeger's"),
+        ("collector", "to Jaeger: Collector's CPU"),
+        ("jaeger", "to Jaeger: Jaeger's CPU"),
     ):
         figures = ours[f"{part}_us"], sdk[f"{part}_us"]
         says = "{:8.2f} us   reference {:8.2f} us".format(*figures)
