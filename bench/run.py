@@ -77,9 +77,29 @@ def ours() -> Iterator[Line]:
     for who, name in (("ours", "… arrived"), ("sdk", "… of the reference")):
         yield Line(name, f"{sending[who]['spans_per_s']} spans/s, {sending[who]['lost']:.1%} lost", 0, 0)
     yield Line("… the server hangs, against none: CPU", "", sending["hung"], 1.05)
+    yield from whole_way()
     installed = run("installed.py")
     says = f"{installed['distributions']} distributions, {installed['mb']} MB   goal 14, 30 MB"
     yield Line("base install", says, 0, 0)
+
+
+def whole_way() -> Iterator[Line]:
+    """Yield what it costs to get spans into Jaeger, by part of the way."""
+    found = run("whole_way.py")
+    if not found:
+        yield Line("to Jaeger", "left out: Jaeger and the Collector are not built (`make backends`)", 0, 0)
+        return
+    ours, sdk = found["ours"], found["sdk"]
+    for part, name in (
+        ("program", "to Jaeger: program's CPU"),
+        ("collector", "to Jaeger: Collector's CPU"),
+        ("jaeger", "to Jaeger: Jaeger's CPU"),
+    ):
+        figures = ours[f"{part}_us"], sdk[f"{part}_us"]
+        says = "{:8.2f} us   reference {:8.2f} us".format(*figures)
+        yield Line(name, says, figures[0] / figures[1], 0)
+    for who, name in ((ours, "… in Jaeger"), (sdk, "… of the reference")):
+        yield Line(name, f"{who['spans_per_s']:.0f} spans/s, {who['lost']:.1%} lost", 0, 0)
 
 
 def peers() -> Iterator[Line]:

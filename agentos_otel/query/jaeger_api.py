@@ -68,7 +68,7 @@ class JaegerApi:
 
     def _value(self, response: HTTPResponse, body: bytes) -> dict[str, Any] | None:
         text = body.decode("utf-8", "replace").strip()
-        if response.status == 400 and "HTTP request to an HTTPS server" in text:
+        if response.status == 400 and "HTTP request" in text and "HTTPS" in text:
             self._refuse("TLS is spoken there: write https://")
         if response.status in (401, 403, 407):
             self._refuse(f"access is refused ({response.status}): write http(s)://USER:PASSWORD@… in {ENV_JAEGER_URL}")

@@ -222,6 +222,24 @@ def test_what_credentials_refuse_is_set_aside_by_one_request_and_can_be_sent_lat
     assert forwarder.retry_refused().sent == 50
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, body=b"Client sent an HTTP request to an HTTPS server.\n"),
+        Answer(400, body=b"<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>"),
+        Answer(200, body=b"<!doctype html>"),
+    ],
+)
+def test_what_is_refused_whatever_is_sent_costs_one_request(
+    tmp_path: Path, sink: HttpSink, forwarder_to: Make, answer: Answer
+) -> None:
+    Run(tmp_path).spans(50)
+    sink.answers = [answer]
+    forwarder = forwarder_to(sink)
+    assert (forwarder.pump().sent, forwarder.counts()["set_aside"], len(sink.arrived)) == (0, 50, 1)
+    assert forwarder.retry_refused().sent == 50
+
+
 def test_requests_are_cut_to_size(tmp_path: Path, sink: HttpSink, forwarder_to: Make) -> None:
     sent = Run(tmp_path).spans(40, text="x" * 1000)
     assert forwarder_to(sink, request_limit=5_000).pump().sent == 40

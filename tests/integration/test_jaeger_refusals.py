@@ -122,6 +122,11 @@ def test_its_certificate_is_not_trusted_or_tls_is_left_out(tmp_path: Path, task_
         assert "no HTTP is spoken there: Jaeger's query API has port 16686; with TLS write https://" in line
 
 
+def test_a_proxy_with_tls_is_in_between(tmp_path: Path, task_id: str) -> None:
+    with answering(400, "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>") as url:
+        assert "TLS is spoken there: write https://" in refused(tmp_path, task_id, url)
+
+
 @pytest.mark.jaeger
 def test_a_real_jaeger_speaks_tls(tmp_path: Path, task_id: str) -> None:
     pair = tmp_path / "pair.pem"

@@ -228,3 +228,50 @@ def test_of_a_tenth_of_the_tasks_each_is_kept_whole_or_not_and_errors_and_wishes
     assert set(there.values()) == {0, 3}
     # Of 58 tasks at 0.1, more than half would be kept once in 10^21 times.
     assert list(there.values()).count(3) < 30
+
+
+LONG = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from agentos_otel import current_task, stage, task, tool
+
+@tool
+def step(wish):
+    if wish == "keep":
+        current_task().keep()
+    if wish == "error":
+        raise ValueError
+
+def work(name):
+    wish, moment = name.split()
+    with task(name), stage("execution"):
+        for number in range(5):
+            with suppress(ValueError):
+                step(wish if number == int(moment) else "")
+            time.sleep(0.7)
+
+names = [f"{wish} {moment}" for wish in ("keep", "error") for moment in (0, 2, 4)] + ["nothing 0"]
+with ThreadPoolExecutor(len(names)) as pool:
+    list(pool.map(work, names))
+"""
+
+
+def test_an_error_or_a_wish_at_any_moment_of_a_long_task_keeps_it_whole(home: Home, jaeger: JaegerServer) -> None:
+    home.environ["AGENTOS_OTEL_KEEP"] = "0"
+    home.run(LONG)  # its own thread has looked at the journal several times before the ends
+    forwarded(home)
+    tasks = json.loads(home.shell("task", "list", "--json").stdout)["tasks"]
+    traces = {task["name"]: task["trace_id"] for task in tasks}
+    source = Jaeger(JaegerApi(jaeger.url))
+
+    def counts() -> dict[str, int]:
+        found = {}
+        for name, trace_id in traces.items():
+            spans = [span for part in source.trace(trace_id) for scope in part.scope_spans for span in scope.spans]
+            found[name] = sum(span.name != "task started" for span in spans)
+        return found
+
+    assert len(traces) == 7
+    assert eventually(lambda: counts() == {name: 0 if name == "nothing 0" else 7 for name in traces}), counts()
+    source.api.close()
