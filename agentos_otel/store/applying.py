@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from agentos_otel.errors import StorageError, StorageTimeout, UnstorableError
+from agentos_otel.model import Operation
 from agentos_otel.store.segments import count_of
 from agentos_otel.tasks.operations import APPLY
 
@@ -22,7 +23,7 @@ _NUMBERS: Final = ("at", "attempt", "started_ns", "ended_ns")
 _FAULTS: Final = (UnstorableError, LookupError, TypeError, ValueError, AttributeError)
 
 
-def is_well_formed(operation: Mapping[str, Any]) -> bool:
+def is_well_formed(operation: Operation) -> bool:
     """Whether we know the operation, and its ids and numbers are such: who reads them must meet nothing else."""
     links = operation.get("links", [])
     return (
@@ -43,7 +44,7 @@ def _is_link(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_id, ("trace_id", "span_id"), value))
 
 
-def apply(store: TaskStore, told: Sequence[dict[str, Any]], timeout: float | None = None) -> list[int]:
+def apply(store: TaskStore, told: Sequence[Operation], timeout: float | None = None) -> list[int]:
     """Apply operations in order; returns the places of those that can never be applied.
 
     Args:
@@ -67,7 +68,7 @@ def apply(store: TaskStore, told: Sequence[dict[str, Any]], timeout: float | Non
 
 
 def _apply_each(
-    store: TaskStore, told: Sequence[dict[str, Any]], good: list[int], timeout: float | None, error: Exception
+    store: TaskStore, told: Sequence[Operation], good: list[int], timeout: float | None, error: Exception
 ) -> list[int]:
     """Apply one by one: an operation that a newer version or a fault has spoilt must not stop the others."""
     spoilt, refused = [], 0
