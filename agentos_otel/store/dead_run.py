@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
@@ -15,6 +17,8 @@ from agentos_otel.journal import reader
 from agentos_otel.journal.record import CHECK_SIZE, ENDED_SPANS, LOG_RECORD, STARTED_SPAN, STATEMENT, TAGS
 from agentos_otel.model import Operation
 from agentos_otel.store import decode
+from agentos_otel.store.applying import is_well_formed
+from agentos_otel.store.segments import count_of
 
 ABANDONED: Final = "abandoned"
 _CHUNK: Final = 4 << 20
@@ -88,7 +92,12 @@ class DeadRun:
     def _take(self, record: reader.Record) -> None:
         if record.field == STATEMENT:
             self._take_statement(decode.statement(record.body))
-        elif record.field == LOG_RECORD:
+            return
+        with contextlib.suppress(DecodeError):  # intact as it is, its writer was at fault: readers count it
+            self._take_message(record)
+
+    def _take_message(self, record: reader.Record) -> None:
+        if record.field == LOG_RECORD:
             for scope in ResourceLogs.FromString(record.body).scope_logs:
                 self._saw(*(log.time_unix_nano for log in scope.log_records))
         else:
@@ -112,23 +121,20 @@ class DeadRun:
         else:
             self._forget(part)
 
-    def _saw(self, *times: int) -> None:
-        self.last_ns = max(self.last_ns, *times)
+    def _saw(self, *times: Any) -> None:
+        self.last_ns = max(self.last_ns, *map(count_of, times))
 
     def _take_statement(self, said: dict[str, Any]) -> None:
-        at = said.get("at")
-        if isinstance(at, int):
-            self._saw(at)
-        op, part = said.get("op"), (said.get("task_id", ""), said.get("attempt", 0))
+        self._saw(said.get("at", 0))
+        op, part = said.get("op"), (said.get("task_id", ""), said.get("attempt") or 0)
         if op == "run":
-            self.resource = said.get("resource") or self.resource
+            resource = said.get("resource")
+            self.resource = resource if resource and isinstance(resource, dict) else self.resource
         elif op == "reserved":
-            self.reservation = said
+            self.reservation = said if _is_reservation(said) else None
         elif op == "settled":
             self.reservation = None
-        elif op == "owes":
-            pass
-        elif part[0]:
+        elif part[0] and is_well_formed(said):  # `owes` is none, nor is what a newer version says
             self.say(said, part)
 
     def say(self, operation: Operation, part: Part) -> None:
@@ -184,6 +190,15 @@ def _reserved_part(span: Span) -> Part | None:
         return None
     task, attempt = found.get(semconv.TASK_ID), found.get(semconv.AGENTOS_TASK_ATTEMPT)
     return (task.string_value if task else "", attempt.int_value if attempt else 1)
+
+
+def _is_reservation(said: dict[str, Any]) -> bool:
+    operations = said.get("operations")
+    return (
+        isinstance(said.get("file"), str)
+        and isinstance(operations, list)
+        and all(isinstance(each, dict) and each.get("task_id") and is_well_formed(each) for each in operations)
+    )
 
 
 def cut_torn_tail(descriptor: int, border: int) -> int:

@@ -21,6 +21,7 @@ from agentos_otel import guard
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
+from agentos_otel.store.applying import apply
 from agentos_otel.store.dead_run import ABANDONED, DeadRun, Part, cut_torn_tail
 from agentos_otel.store.live import LiveJournals, is_locked, last_statement, opened
 from agentos_otel.store.root import root_of
@@ -119,9 +120,12 @@ class _Reaping:
         if last.get("op") != "owes":
             return False
         self.owes = True
-        if self._store is None or last["attempts"] is None:
-            return self._store is None
-        return all(self._has_others((task, number)) for task, number in last["attempts"])
+        if self._store is None:
+            return True
+        owed = last.get("attempts")
+        if not isinstance(owed, list) or not all(map(_is_part, owed)):
+            return False  # None: of a reaper without a task store
+        return all(self._has_others((task, number)) for task, number in owed)
 
     def _finish(self, segments: list[Path], last: dict[str, Any]) -> bool:
         try:
@@ -138,7 +142,7 @@ class _Reaping:
         owed = [list(part) for part in self._settle(run, self._store)] if self._store is not None else None
         self.owes = owed != []
         if self.owes:
-            if last.get("op") != "owes" or last["attempts"] != owed:
+            if last.get("op") != "owes" or last.get("attempts") != owed:
                 self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
             return True
         end = {"op": "run_end", "run_id": run.run_id, "by": "reaper", "at": run.last_ns}
@@ -154,7 +158,7 @@ class _Reaping:
             self._state(leave)
             operations.append(leave)
         if operations:
-            store.apply(operations, timeout=_SQL_WAIT)
+            apply(store, operations, timeout=_SQL_WAIT)  # what is spoilt the indexer counts
         waiting = []
         for part in sorted(run.owned | self._owned_by_rows(run, store)):
             if self._has_others(part):
@@ -224,3 +228,7 @@ class _Reaping:
         record = frame(field, body)
         if os.write(self._descriptor, record) != len(record):
             raise OSError("the disk is full")
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, list) and [type(item) for item in value] == [str, int]

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from agentos_otel import semconv
+from agentos_otel import guard, semconv
 from agentos_otel.journal import encoding
-from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
+from agentos_otel.journal.record import ENDED_SPAN, STARTED_SPAN, STATEMENT, frame
 from agentos_otel.query.commits import message_of
 from agentos_otel.query.document import document
 from agentos_otel.query.workspace import Workspace
@@ -36,9 +36,11 @@ AGENT = encoding.attributes({semconv.AGENTOS_KIND: "agent"})
 
 @pytest.fixture
 def space(tmp_path: Path) -> Iterator[Workspace]:
+    guard.raise_failures = True
     made = Workspace(tmp_path, "h", TaskStore(open_database(f"sqlite:///{tmp_path / 'tasks.db'}", 5)))
     yield made
     made.close()
+    guard.raise_failures = False
 
 
 def made_by_agent(*parts: bytes) -> bytes:
@@ -50,8 +52,8 @@ RECORDS = {
     "a span of another wire type": made_by_agent(b"\x0b\x0b"),
     "a time beyond what a database holds": made_by_agent(encoding.times(2**64 - 1, 2**64 - 1)),
     "a name that is no text": made_by_agent(encoding.field(5, b"\xff")),
-    "a text for a number": span(trace(1), 2, **{semconv.AGENTOS_CUT: "many"}),
-    "a list for a number": span(trace(1), 2, **{semconv.AGENTOS_CUT: [1]}),
+    "a text for a number": span(trace(1), 2, ENDED_SPAN, **{semconv.AGENTOS_CUT: "many"}),
+    "a list for a number": span(trace(1), 2, ENDED_SPAN, **{semconv.AGENTOS_CUT: [1]}),
     "a nested statement": frame(STATEMENT, b'{"op":"task","name":' + b"[" * 100_000),
     "a kind that UTF-8 cannot say": said(op="lost", kind="\ud800", traces={trace(1): 1}),
     "a run no file can be named after": said(op="join", run_id="\0", task_id=TASK, attempt=1, host="h", pid=1, at=1),
@@ -92,6 +94,41 @@ def test_a_task_without_an_id_is_counted_and_not_listed(space: Workspace) -> Non
     space.index.catch_up()
     rows = space.store.rows("list_tasks", status="", session_id="", phase="", since=0, count=20)
     assert ([row["task_id"] for row in rows], space.index.all_losses()["damaged"]) == ([TASK], 1)
+
+
+SAID = {
+    "what a newer version says of a task": said(op="newer", task_id=TASK, attempt=1, at=1),
+    "an attempt that is no number": said(op="join", run_id="run", task_id=TASK, attempt=[1], at=1),
+    "a task that is no text": said(op="join", run_id="run", task_id=7, attempt=1, at=1),
+    "a time that is none": said(op="state", task_id=TASK, status="executing", at="now"),
+    "a time beyond what a database holds": said(op="state", task_id=TASK, status="executing", at=1 << 70),
+    "a reference of another shape": said(op="refs", task_id=TASK, refs=[["kind", {"no": "text"}, "produced"]], at=1),
+    "a reservation of another shape": said(op="reserved", file=1, operations=[{"op": "task"}]),
+    "a resource of another shape": said(op="run", run_id="run", resource=[1]),
+    "a resource that UTF-8 cannot say": said(op="run", run_id="run", resource={"\ud800": "\ud800", "n": 1 << 70}),
+    "debts of another shape": said(op="owes", run_id="run", attempts=[7]),
+    "a span that is none": frame(STARTED_SPAN, b"no message of protobuf"),
+}
+
+
+@pytest.mark.parametrize("record", SAID.values(), ids=SAID)
+@pytest.mark.parametrize("last", [True, False])
+def test_a_dead_run_is_finished_whatever_else_it_has_said(space: Workspace, record: bytes, last: bool) -> None:
+    owned = said(op="join", run_id="run", task_id=TASK, attempt=1, host="h", pid=1, at=1)
+    good = (*BORN, owned, span(trace(1), 3, STARTED_SPAN))
+    write(space.journal_dir, "run", *((*good, record) if last else (record, *good)))
+    space.refresh()
+    found = document(space, TASK)
+    assert {item["status"] for item in found["spans"]} == {"abandoned"}
+    assert [run["left_ns"] is not None for run in found["runs"]] == [True]
+
+
+@pytest.mark.parametrize("value", [{"no": "text"}, [1], 1 << 70])
+def test_an_operation_that_can_never_be_applied_does_not_wait_even_alone(space: Workspace, value: object) -> None:
+    write(space.journal_dir, "run", said(op="refs", task_id=TASK, refs=[["kind", value, "produced"]], at=1))
+    space.index.catch_up()
+    waiting = space.index.connection.execute("SELECT COUNT(*) FROM pending").fetchone()
+    assert (*waiting, space.index.all_losses()["damaged"]) == (0, 1)
 
 
 def test_a_day_file_whose_header_names_what_utf8_cannot_is_read(space: Workspace) -> None:
