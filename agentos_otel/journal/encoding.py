@@ -19,7 +19,7 @@ _times: Final = struct.Struct("<BQBQ").pack
 _fixed64: Final = struct.Struct("<Q").pack
 _flags: Final = struct.Struct("<I").pack
 _U64: Final = (1 << 64) - 1
-_CACHE_LIMIT: Final = 20_000
+_CACHE_LIMIT: Final = 8192
 _CACHED_TEXT: Final = 128
 _PREFIX_LIMIT: Final = 1024
 
@@ -86,6 +86,11 @@ def attributes(values: Mapping[str, object]) -> bytes:
         else:
             out.append(field(9, key_value(key, value)))
     return b"".join(out)
+
+
+def unique_attributes(values: Mapping[str, object]) -> bytes:
+    """Return `values` encoded, without keeping that: the ids of a task come once, and would only fill the cache."""
+    return b"".join([field(9, key_value(key, value)) for key, value in values.items()])
 
 
 def _long_text(key: str, value: str) -> tuple[bytes, ...]:

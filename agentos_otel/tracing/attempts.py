@@ -25,7 +25,7 @@ def share(attempt: Attempt) -> Attempt:
         semconv.AGENTOS_TASK_ATTEMPT: attempt.number,
         **({semconv.AGENTOS_LATE: True} if attempt.late else {}),
     }
-    attempt.shared = encoding.attributes(attempt.common)
+    attempt.shared = encoding.unique_attributes(attempt.common)
     attempt.identity = encoding.identity(attempt.trace_id)
     return attempt
 

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry import trace
 
 from agentos_otel import agent, current_task, extract, inject, session, stage, task, tool
+from agentos_otel.journal import encoding
 from tests.unit.conftest import Recorder
 
 
@@ -288,3 +289,15 @@ def test_switched_off_a_decorated_call_is_the_bare_call(monkeypatch: pytest.Monk
         assert current_task() is None
     finally:
         runtime.install(None)
+
+
+def test_what_is_kept_encoded_does_not_grow_with_the_tasks(recorder: Recorder) -> None:
+    def run() -> None:
+        with task("work"), stage("execution"):
+            pass
+
+    run()
+    kept = len(encoding._attributes)
+    for _ in range(20):
+        run()
+    assert len(encoding._attributes) == kept
