@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash fuzz soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
+.PHONY: help demo test unit integration agentos crash fuzz fuzz-bytes soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -62,6 +62,13 @@ crash: $(VENV)/.dev ## kill a traced program in every way and print what is kept
 
 fuzz: $(VENV)/.dev ## the property tests with 5,000 examples each
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/unit -q --timeout 1800 -m hypothesis
+
+FUZZ ?= reader decode scanning fold trailers ids map store
+FUZZ_SECONDS ?= 180
+fuzz-bytes: ## atheris on every parser, FUZZ_SECONDS each, in a .venv-fuzz of its own; FUZZ names some of them
+	@$(MAKE) -s VENV=.venv-fuzz .venv-fuzz/.base
+	@.venv-fuzz/bin/pip install -q atheris==3.0.0
+	@for target in $(FUZZ); do echo "$$target"; .venv-fuzz/bin/python -m tests.fuzz $$target $(FUZZ_SECONDS) || exit 1; done
 
 soak: $(VENV)/.dev ## five minutes of load, kills, a collector that comes and goes, a full disk (SOAK_SECONDS)
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest tests/soak -q -s --timeout 1200

@@ -7,7 +7,8 @@ AgentosOtelError                what the user can put right: one line, exit code
 ├── TransitionError             a change of status that the life cycle forbids
 ├── BackendError                a tracing backend cannot be asked
 └── StorageError                a store cannot be read or written
-    └── StorageTimeout          … did not answer in time
+    ├── StorageTimeout          … did not answer in time
+    └── UnstorableError         … does not take such a value
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class StorageError(AgentosOtelError):
 
 class StorageTimeout(StorageError):  # noqa: N818 - reads as what happened
     """A database did not answer within the time the traced program may wait."""
+
+
+class UnstorableError(StorageError):
+    """A database works, and takes no such value: what was to be written is at fault."""

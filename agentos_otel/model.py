@@ -105,6 +105,7 @@ class Point:
         attributes: Attributes of every span of this point.
         values: Attributes by the short path of their value: names, states, counts; never content.
         carry: Parameter that takes a function to be called in another thread: it gets the span along.
+        carry_task: Short path of the host's task id in that function's first argument: its calls are work of that task.
         stamps: Parameter that takes a dict: it gets the trace id.
         inside: The point is nothing outside a task: it neither joins nor begins one.
         fails: An event that says that the span around it failed.
@@ -127,6 +128,7 @@ class Point:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     carry: str = ""
+    carry_task: str = ""
     stamps: str = ""
     inside: bool = False
     fails: bool = False

@@ -73,20 +73,20 @@ def fill_tasks(path: Path, traces: list[str]) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN")
-    numbered = [(f"{number:020x}", trace_id, number) for number, trace_id in enumerate(traces)]
+    numbered = [{"task": f"{n:020x}", "trace": trace_id, "at": n} for n, trace_id in enumerate(traces)]
     connection.executemany(
         "INSERT INTO tasks (task_id, session_id, name, status, created_ns, updated_ns, ended_ns, attempt, trace_id) "
-        "VALUES (?1, 'auto_' || ?1, 'x', 'completed', ?3, ?3, ?3, 1, ?2)",
+        "VALUES (:task, 'auto_' || :task, 'x', 'completed', :at, :at, :at, 1, :trace)",
         numbered,
     )
     connection.executemany(
         "INSERT INTO task_attempts (task_id, attempt, trace_id, root_span_id, root_name, started_ns, ended_ns, status) "
-        "VALUES (?1, 1, ?2, substr(?2, 1, 16), 'task x', ?3, ?3, 'completed')",
+        "VALUES (:task, 1, :trace, substr(:trace, 1, 16), 'task x', :at, :at, 'completed')",
         numbered,
     )
     connection.executemany(
-        "INSERT INTO task_refs (task_id, kind, value, role, seen_ns) VALUES (?1, 'intent_id', 'intent_' || ?2, "
-        "'produced', ?3)",
+        "INSERT INTO task_refs (task_id, kind, value, role, seen_ns) "
+        "VALUES (:task, 'intent_id', 'intent_' || :trace, 'produced', :at)",
         numbered,
     )
     connection.execute("COMMIT")

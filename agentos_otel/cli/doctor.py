@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agentos_otel import bootstrap, settings
+from agentos_otel import instrumenting, settings
 from agentos_otel.cli.main import json_option, print_json, workspace
 from agentos_otel.errors import AgentosOtelError
 from agentos_otel.export import positions
@@ -33,8 +33,8 @@ def doctor(rebuild: bool, as_json: bool) -> None:
     check("tracing", not found.disabled, "off by a variable" if found.disabled else "on")
     check("state directory", *_writable(found))
     try:
-        bootstrap.maps_of(found)
-        seen = bootstrap.points_seen(found.state_dir)
+        instrumenting.maps_of(found)
+        seen = instrumenting.points_seen(found.state_dir)
         passed = ", ".join(f"{target} ({state})" for target, state in seen.items())
         check("maps of points", True, f"valid; not wrapped when last run: {passed}" if passed else "valid")
     except AgentosOtelError as error:

@@ -12,7 +12,7 @@ from agentos_otel.errors import NotFoundError
 @click.argument("identifier")
 @json_option
 def find(identifier: str, as_json: bool) -> None:
-    """Find the tasks that have IDENTIFIER: any id, commit, trace or span, or 6 characters of one."""
+    """Find the tasks of IDENTIFIER: any id, commit, trace or span, 6 characters of one, or a line (FILE:LINE)."""
     with workspace() as space:
         hits = space.find(identifier)
         if not hits:

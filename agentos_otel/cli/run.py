@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from agentos_otel import bootstrap, guard, semconv, settings
+from agentos_otel import bootstrap, guard, instrumenting, semconv, settings
 from agentos_otel.context.attempt import Attempt
 from agentos_otel.context.ids import new_session_id, new_span_id, new_task_id, new_trace_id
 from agentos_otel.errors import ConfigurationError, NotFoundError
@@ -53,8 +53,8 @@ def run(
     found = settings.read().with_changes(session_id=session_id, maps=[p.absolute() for p in maps] or None)
     if found.disabled:
         sys.exit(_launch(command, os.environ, lambda: None)[0])
-    bootstrap.maps_of(found)  # a wrong one is the user's to know, before the command runs
-    found = bootstrap.with_project_maps(found)
+    instrumenting.maps_of(found)  # a wrong one is the user's to know, before the command runs
+    found = instrumenting.with_project_maps(found)
     bootstrap.open_store(found, bootstrap.CLI_WAIT)
     runtime = bootstrap.build_runtime(found, {})
     attempt = _joined(found, runtime, task_id) if task_id not in (None, "new") else None

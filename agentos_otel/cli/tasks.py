@@ -57,7 +57,7 @@ def print_tasks(rows: list[dict[str, Any]]) -> None:
               help="The journals here, Jaeger, or here and from Jaeger what does not lie here.")  # fmt: skip
 @json_option
 def show(identifier: str, waterfall: bool, flow: bool, follow: bool, source: sources.Source, as_json: bool) -> None:
-    """Show the whole run of the task that IDENTIFIER (any id, or 6 characters of one) leads to."""
+    """Show the whole run of the task that IDENTIFIER (any id, 6 characters of one, or FILE:LINE) leads to."""
     with workspace() as space:
         found, note = sources.read(space, identifier, source)
         link = _link(space.jaeger_url, found["task"]["trace_id"])

@@ -19,6 +19,7 @@ TASK_KEY: Final = create_key("agentos-otel-task")
 # get_current_span(), whose isinstance() goes through an abstract base class.
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 SESSION_KEY: Final = create_key("agentos-otel-session")
+COMMAND_KEY: Final = create_key("agentos-otel-command")
 
 
 def current_attempt(context: Context | None = None) -> Attempt | None:

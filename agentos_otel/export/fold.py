@@ -93,15 +93,20 @@ def pieces(body: bytes) -> Iterator[Piece]:
     """
     parts = list(fields(body))
     resource = b"".join(body[begin:end] for number, begin, _, end in parts if number != 2)
-    for number, _, value, end in parts:
-        if number == 2:
+    for number, begin, value, end in parts:
+        if _is_message(body, number, begin):
             inner = list(fields(body, value, end))
-            first = next((b for n, b, _, _ in inner if n == 2), end)
+            first = next((b for n, b, _, _ in inner if _is_message(body, n, b)), end)
             scope = b"".join(body[b:e] for n, b, _, e in inner if n != 2 and b < first)
             tail = b"".join(body[b:e] for n, b, _, e in inner if n != 2 and b > first)
             for n, b, _, e in inner:
-                if n == 2:
+                if _is_message(body, n, b):
                     yield Piece(resource, scope, tail, body[b:e])
+
+
+def _is_message(body: bytes, number: int, begin: int) -> bool:
+    """Whether a field holds a `ScopeSpans`, or a span: to decoders, a number in its place is a field unknown."""
+    return number == 2 and body[begin] & 7 == _LENGTH_DELIMITED
 
 
 class Splitter:

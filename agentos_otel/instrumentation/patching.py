@@ -36,7 +36,8 @@ def apply(module: ModuleType, mapped: MappedPoint, wrap: Wrap) -> bool:
             return False
         bare = _function(raw)
         if not _is_function(bare):
-            # A class, or an object that a decorator made (a click.Command): its users test its type.
+            # A class, or an object that a decorator made (a click.Command, whose function is its `callback`): its users
+            # test its type.
             guard.warn_once(f"kind {mapped.module}:{mapped.qualname}", "%s:%s is no function or method: not traced",
                             mapped.module, mapped.qualname)  # fmt: skip
             return False
@@ -96,7 +97,7 @@ def _find(module: ModuleType, qualname: str) -> tuple[Any, str, Any]:
     holder: Any = module
     for owner in owners:
         holder = _raw(holder, owner)
-        if not isinstance(holder, type):
+        if isinstance(holder, ModuleType) or not hasattr(holder, "__dict__"):
             return None, name, None
     if owners and name.startswith("__") and not name.endswith("__"):
         name = f"_{owners[-1].lstrip('_')}{name}"  # as the compiler names a private method

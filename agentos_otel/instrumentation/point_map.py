@@ -28,7 +28,7 @@ _KEYS: Final[dict[str, type]] = {
     "target": str, "kind": str, "name": str, "name_from": str, "begins": bool, "ends": bool, "new": bool,
     "produces": dict, "consumes": dict, "joins": dict, "session": str, "task": str, "artifacts": list,
     "failed": dict, "control_flow": list, "capture": bool, "attributes": dict, "values": dict, "carry": str,
-    "stamps": str, "fails": bool, "inside": bool, "rewrites": dict,
+    "carry_task": str, "stamps": str, "fails": bool, "inside": bool, "rewrites": dict,
 }  # fmt: skip
 _HOST_TASKS: Final[dict[str, type]] = {
     "database": list, "table": str, "key": str, "session": str, "status": str, "trace": str, "ended": dict,
@@ -73,7 +73,8 @@ def load_map(path: Path) -> PointMap:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"the map {path} cannot be read: {reason}") from error
     if path.name == "pyproject.toml":
-        table = _toml(text, str(path)).get("tool", {}).get("agentos_otel")
+        tool = _toml(text, str(path)).get("tool")
+        table = tool.get("agentos_otel") if isinstance(tool, dict) else None
         return parse_table(table, text, str(path), ("tool", "agentos_otel"))
     return parse_map(text, str(path))
 
@@ -224,6 +225,7 @@ class _Parser:
             attributes=row.get("attributes", {}),
             values=row.get("values", {}),
             carry=row.get("carry", ""),
+            carry_task=row.get("carry_task", ""),
             stamps=row.get("stamps", ""),
             inside=row.get("inside", False),
             fails=row.get("fails", False),
@@ -247,6 +249,10 @@ class _Parser:
         for key in ("carry", "stamps"):
             if row.get(key) and not re.fullmatch(_NAME, row[key]):
                 self._wrong(key, f"{row[key]!r} is no parameter's name", number)
+        if row.get("carry_task"):
+            self._path(number, ("carry_task",), row["carry_task"])
+            if not row.get("carry"):
+                self._wrong("carry_task", "is of the function that carry names: write carry too", number)
         self._check_attributes(number, row.get("attributes", {}))
         self._check_event(number, row)
 

@@ -15,14 +15,26 @@ from typing import BinaryIO, Final, NamedTuple
 from zlib import crc32
 
 from agentos_otel.errors import StorageError
-from agentos_otel.journal.record import CHECK_HEAD, CHECK_SIZE, STATEMENT, TAGS, VERSION, frame, varint
+from agentos_otel.journal.record import (
+    CHECK_HEAD,
+    CHECK_SIZE,
+    MAX_RECORD,
+    STATEMENT,
+    TAGS,
+    VERSION,
+    frame,
+    read_varint,
+    varint,
+)
 
 _FIELDS: Final = {tag[0]: number for number, tag in TAGS.items()}
 _CANDIDATE: Final = re.compile(b"[" + b"".join(re.escape(tag) for tag in TAGS.values()) + b"]")
 _crc: Final = struct.Struct("<I").unpack_from
 _HEAD: Final = len(CHECK_HEAD)
 _CHECK_START: Final = CHECK_HEAD[:3]
+_GAP: Final = 4096
 _PIECE: Final = 8 << 20
+_MOST_SUMMED: Final = 16
 
 
 class Record(NamedTuple):  # made a million times a minute: a frozen dataclass costs four times as much
@@ -76,15 +88,45 @@ def _whole_at(data: bytes, start: int, base: int) -> tuple[Record, bytes] | None
     return Record(number, base + start, end + CHECK_SIZE - start, data[position:end]), data[end + 3 : end + _HEAD]
 
 
-def _next_record(data: bytes, start: int, base: int) -> tuple[Record | None, bool]:
-    """Return the first record of our version at or after `start`, and whether one of another version was passed."""
-    newer = False
-    for match in _CANDIDATE.finditer(data, start):
-        found = _whole_at(data, match.start(), base)
-        if found is not None and found[1] == VERSION:
-            return found[0], newer
-        newer = newer or found is not None
-    return None, newer
+class _Search:
+    """Looks for records behind damages, in a time that grows with the data and not with its square.
+
+    In bytes that were made for it, each can begin a record that ends where all the others end; the sums of half a
+    megabyte of them take 20 s. So what is summed up is limited by how far the search has come: damage as disks and
+    crashes make it stays far below, and behind bytes that do not, a few records are passed over.
+    """
+
+    __slots__ = ("_base", "_data", "_summed")
+
+    def __init__(self, data: bytes, base: int) -> None:
+        self._data = data
+        self._base = base
+        self._summed = 0
+
+    def next_record(self, start: int) -> tuple[Record | None, bool]:
+        """Return the first record of our version at or after `start`, and whether one of another was passed."""
+        newer = False
+        for match in _CANDIDATE.finditer(self._data, start):
+            at = match.start()
+            size = _claimed_at(self._data, at)
+            if not size or self._summed + size > _MOST_SUMMED * (at + MAX_RECORD):
+                continue
+            self._summed += size
+            found = _whole_at(self._data, at, self._base)
+            if found is not None and found[1] == VERSION:
+                return found[0], newer
+            newer = newer or found is not None
+        return None, newer
+
+
+def _claimed_at(data: bytes, start: int) -> int:
+    """Return how many bytes have to be summed up to know whether a record stands at `start`; 0 if none does."""
+    try:
+        length, position = read_varint(data, start + 1)
+    except (IndexError, ValueError):
+        return 0
+    end = position + length
+    return end - start if data[end : end + 3] == _CHECK_START else 0
 
 
 def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the journal") -> Chunk:
@@ -100,6 +142,7 @@ def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the
         StorageError: The file was written by a newer version.
     """
     chunk = Chunk(next_offset=base)
+    search = _Search(data, base)
     position = 0
     while position < len(data):
         found = _whole_at(data, position, base)
@@ -109,7 +152,7 @@ def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the
             # The CRC does not cover the version. To refuse at the first odd version byte would let one flipped bit
             # make a whole run unreadable. What proves damage is a record of our version behind it: nobody who
             # writes a newer format goes back to ours.
-            record, newer = _next_record(data, position, base)
+            record, newer = search.next_record(position)
             if record is None and newer:
                 raise StorageError(f"{source} was written by a newer version of agentos-otel: upgrade to read it")
         if record is None:
@@ -126,8 +169,8 @@ def parse(data: bytes, base: int = 0, *, final: bool = False, source: str = "the
     return chunk
 
 
-def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
-    """Open a journal's file for reading, or for reading and writing.
+def open_descriptor(path: Path | str, flags: int) -> int:
+    """Open a journal's file by the flags of `os.open`.
 
     A link or a pipe that somebody planted in the directory is refused: to read a pipe would wait for ever, and to
     repair or erase behind a link would destroy what it points to.
@@ -135,11 +178,16 @@ def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
     Raises:
         OSError: It cannot be opened, or is no plain file.
     """
-    mode = os.O_RDWR if write else os.O_RDONLY
-    descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "no plain file", str(path))
+    return descriptor
+
+
+def open_journal(path: Path, *, write: bool = False) -> BinaryIO:
+    """Open a journal's file for reading, or for reading and writing; see `open_descriptor`."""
+    descriptor = open_descriptor(path, os.O_RDWR if write else os.O_RDONLY)
     return open(descriptor, "r+b" if write else "rb")  # noqa: PTH123 - of a descriptor; the caller closes it
 
 
@@ -184,14 +232,35 @@ def read_records(path: Path, places: Iterable[tuple[int, int]], base: int = 0) -
         OSError: The file cannot be read.
     """
     found = []
-    with open_journal(path) as file:
-        descriptor = file.fileno()
-        for offset, size in places:
-            data = os.pread(descriptor, size, base + offset)
-            record = _whole_at(data, 0, offset) if data else None  # empty: the file is shorter by now
-            if record is not None and record[1] == VERSION:
-                found.append(record[0])
+    wanted = sorted(places)
+    descriptor = open_descriptor(path, os.O_RDONLY)  # no file object: it costs as much as reading a task
+    try:
+        for begin, end, group in _together(wanted):
+            data = os.pread(descriptor, end - begin, base + begin)
+            for offset, size in group:
+                at = offset - begin
+                record = _whole_at(data, at, begin) if at < len(data) else None  # the file may be shorter by now
+                if record is not None and record[1] == VERSION and record[0].size <= size:
+                    found.append(record[0])
+    finally:
+        os.close(descriptor)
     return found
+
+
+def _together(places: list[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Yield begin, end and members of what is read at once: records of one run mostly lie close to each other."""
+    group: list[tuple[int, int]] = []
+    begin = end = 0
+    for offset, size in places:
+        if group and (offset > end + _GAP or end - begin > _PIECE):
+            yield begin, end, group
+            group = []
+        if not group:
+            begin = offset
+        end = max(end, offset + size)
+        group.append((offset, size))
+    if group:
+        yield begin, end, group
 
 
 def find_records(path: Path, needle: bytes) -> Iterator[Record]:

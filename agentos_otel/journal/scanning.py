@@ -76,7 +76,10 @@ def start_of(body: bytes) -> int:
     Raises:
         ValueError: The body is no such message.
     """
-    return next((_start(body, *place) for place in _places(body)), 0)
+    try:
+        return next((_start(body, *place) for place in _places(body)), 0)
+    except IndexError:
+        raise ValueError("a span is cut off") from None
 
 
 def _places(body: bytes) -> list[tuple[int, int]]:

@@ -7,16 +7,20 @@ is kept for the process's life; pid and boot id name the wrong process in contai
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard
 from agentos_otel.journal.encoding import json_bytes
+from agentos_otel.journal.losses import Losses
 from agentos_otel.journal.record import MAX_RECORD, STATEMENT, TAGS, frame
+from agentos_otel.journal.waiting import WaitingRecords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +32,9 @@ MAX_RUN_SIZE: Final = 1 << 30
 """Bytes that one process writes at most, unless it is told otherwise."""
 _GRANT: Final = 16 << 20
 """Bytes between two looks at the caps."""
-_MOST_TRACES: Final = 1000
-"""Traces of which losses are counted one by one; those of further ones are counted together."""
+_RETRY: Final = 0.1
+"""Seconds between two tries while the disk is full."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OPEN_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -42,9 +47,6 @@ class Journal:
         hello: Gives, for the id of the run, the statement that opens its file (its whole resource).
         max_bytes: What this process writes at most; statements, which are few, are written all the same.
         opened: Called once the file is there, in a fork's child too.
-
-    Attributes:
-        dropped: Records that could not be kept.
     """
 
     def __init__(
@@ -64,11 +66,12 @@ class Journal:
         self._file: int | None = None
         self._locked: int | None = None
         self._segment = 0
-        self._broken = False
+        self._torn = self._broken = False
+        self._waiting = WaitingRecords()
+        self._retry_at = 0.0
         self._max_bytes = max_bytes
         self._granted = self._left = 0
-        self._lost: dict[bytes, int] = {}
-        self.dropped = 0
+        self._losses = Losses()
         self.run_id: str = new_run_id()
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -80,10 +83,11 @@ class Journal:
         self._lock = threading.RLock()
         self._file = self._locked = None
         self._segment = 0
-        self._broken = False
+        self._torn = self._broken = False
+        self._waiting = WaitingRecords()  # those there are the parent's to write
+        self._retry_at = 0.0
         self._granted = self._left = 0
-        self._lost = {}
-        self.dropped = 0
+        self._losses = Losses()
         self.run_id = self._new_run_id()
 
     @property
@@ -96,35 +100,72 @@ class Journal:
         """Whether anything was written yet."""
         return self._file is not None
 
+    @property
+    def dropped(self) -> int:
+        """Records that could not be kept."""
+        return self._losses.total
+
     def write(self, field: int, body: bytes) -> bool:
         """Append `body` as one record in `field`; see `append`."""
         return self.append(frame(field, body))
 
     def append(self, record: bytes) -> bool:
-        """Append one record; False if it could not be kept (counted in `dropped`), never an exception."""
+        """Append one record; False if it is dropped (counted in `dropped`), never an exception.
+
+        What a full disk has no room for waits in memory and is written once there is room.
+        """
         size = len(record)
         with self._lock:
             self._left -= size
             if (self._left < 0 or size > MAX_RECORD) and not self._has_room(record):
                 return False
-            try:
-                descriptor = self._file if self._file is not None else self._open()
-                written = os.write(descriptor, record)
+            if self._file is not None and not self._waiting:
+                try:
+                    written = os.write(self._file, record)
+                except OSError:
+                    written = 0  # tried once more below, where it is told
                 if written == size:
-                    if self._lost:
+                    if self._losses.untold:
                         self._report()
                     return True
-                # A full disk cut the record. The segment is left as it is (readers count the damage): truncating
-                # here could destroy what another writer, the reaper, has appended.
-                self._next_segment()
-                if os.write(self._file, record) == size:  # type: ignore[arg-type]
-                    return True
-                raise OSError("the disk is full")
-            except OSError as error:
-                self._broken = self._file is None
-                guard.warn_once("state", "the journal cannot be written, spans are dropped: %s", error)
-                self._drop(record)
+                self._torn = written > 0
+            if self._broken or not self._waiting.push(record):
+                self._losses.count(record)
                 return False
+            self._write_waiting()
+            return not self._broken
+
+    def _write_waiting(self) -> None:
+        """Write what waits, as far as there is room; the file is opened here too."""
+        if (now := time.monotonic()) < self._retry_at:
+            return  # a call that fails costs the host as much as one that does not
+        try:
+            if self._file is None:
+                self._open()
+            self._waiting.drain(self._put)
+        except OSError as error:
+            self._retry_at = now + _RETRY
+            self._broken = self._file is None and error.errno not in _NO_ROOM
+            lot = "are dropped" if self._broken else "wait in memory as long as there is room"
+            guard.warn_once("state", "the journal cannot be written, spans %s: %s", lot, error)
+            if self._broken:
+                self._drop_waiting()
+        else:
+            if self._losses.untold:
+                self._report()
+
+    def _put(self, record: bytes) -> None:
+        # After a record that a full disk cut, the segment is left as it is (readers count the damage): truncating here
+        # could destroy what another writer, the reaper, has appended.
+        if self._torn:
+            self._next_segment()
+        self._torn = os.write(self._file, record) != len(record)  # type: ignore[arg-type]
+        if self._torn:
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    def _drop_waiting(self) -> None:
+        while self._waiting:
+            self._losses.count(self._waiting.pop())
 
     def _has_room(self, record: bytes) -> bool:
         """Whether the caps allow a record: looked at before the first, each `_GRANT` bytes, and for one too large."""
@@ -143,31 +184,21 @@ class Journal:
             self._left += grant
             return True
         self._left += len(record)
-        self._drop(record)
+        self._losses.count(record)
         return False
-
-    def _drop(self, record: bytes) -> None:
-        """Count records that are not kept, each for the trace that it belongs to."""
-        for trace_id in guard.guarded("counting what is dropped", _traces_of, record) or [b""]:
-            self.dropped += 1
-            known = trace_id if len(self._lost) < _MOST_TRACES or trace_id in self._lost else b""
-            self._lost[known] = self._lost.get(known, 0) + 1
 
     def _report(self) -> None:
         """Write down what was lost since the last time; what cannot be written is counted on."""
-        lost, self._lost = self._lost, {}
-        traces = {trace_id.hex(): records for trace_id, records in lost.items()}
+        untold = self._losses.take()
+        traces = {trace_id.hex(): records for trace_id, records in untold.items()}
         if not self.state({"op": "lost", "kind": "dropped", "traces": traces}):
-            for trace_id, records in lost.items():
-                self._lost[trace_id] = self._lost.get(trace_id, 0) + records
+            self._losses.give_back(untold)
 
     def state(self, statement: Mapping[str, Any]) -> bool:
         """Append a statement (field 12)."""
         return self.write(STATEMENT, json_bytes(statement))
 
-    def _open(self) -> int:
-        if self._broken:
-            raise OSError("the state directory is not writable")
+    def _open(self) -> None:
         temporary = self._directory / f".{self.run_id}.new"
         try:
             self._make_directory()
@@ -177,15 +208,17 @@ class Journal:
             descriptor = os.open(temporary, _OPEN_FLAGS, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hello = frame(STATEMENT, json_bytes(self._hello(self.run_id)))
+            if os.write(descriptor, hello) != len(hello):
+                raise OSError(errno.ENOSPC, "the disk is full")
             temporary.rename(self.path)
         except OSError:
             os.close(descriptor)
+            temporary.unlink(missing_ok=True)
             raise
         self._file = self._locked = descriptor
-        os.write(descriptor, frame(STATEMENT, json_bytes(self._hello(self.run_id))))
         if self._opened is not None:
             self._opened()
-        return descriptor
 
     def _make_directory(self) -> None:
         """Make the folder; one that somebody else could swap for another is refused."""
@@ -197,10 +230,13 @@ class Journal:
                 raise OSError(f"{folder} belongs to another user, or is a link: set AGENTOS_OTEL_STATE_DIR")
 
     def _next_segment(self) -> None:
+        name = f"{self.run_id}.{self._segment + 1}{SUFFIX}"
+        further = os.open(self._directory / name, _OPEN_FLAGS, 0o600)
+        # Only now: had it failed, a number that is closed, and soon the host's, would stay the one that is written to.
         if self._file is not None and self._file != self._locked:
             os.close(self._file)
         self._segment += 1
-        self._file = os.open(self._directory / f"{self.run_id}.{self._segment}{SUFFIX}", _OPEN_FLAGS, 0o600)
+        self._file, self._torn = further, False
 
     def close(self, statement: Mapping[str, Any] | None) -> None:
         """Write the end record, if anything was written at all, and let the lock go.
@@ -208,21 +244,17 @@ class Journal:
         Without a statement the run is dead, not ended: the reaper settles what it leaves open.
         """
         with self._lock:
+            self._retry_at = 0.0
+            if self._waiting:
+                self._write_waiting()
+                self._drop_waiting()
             if self._locked is None:
                 return
-            if self._lost:
+            if self._losses.untold:
                 self._report()
             if statement is not None:
-                self.state({**statement, "dropped": sum(self._lost.values())})
+                self.state({**statement, "dropped": sum(self._losses.untold.values())})
             for descriptor in {self._file, self._locked} - {None}:
                 os.close(descriptor)  # type: ignore[arg-type]
             self._file = self._locked = None
             self._broken = True
-
-
-def _traces_of(data: bytes) -> list[bytes]:
-    """Return the trace of each record in what was to be written, empty for a statement."""
-    from agentos_otel.journal import reader, scanning  # at the first loss: most processes have none
-
-    found = [scanning.ids_of(record.field, record.body) for record in reader.parse(data).records]
-    return [ids[0][0] if ids else b"" for ids in found]

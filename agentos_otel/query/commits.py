@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _TAKEN: Final = ".taken"
 _FRESH_S: Final = 60
+_SHA: Final = re.compile("[0-9a-f]{4,64}")
 
 
 def take_in(workspace: Keeper) -> None:
@@ -62,11 +64,11 @@ def _settle(workspace: Keeper, path: Path) -> None:
 
 def message_of(repository: str, sha: str) -> str | None:
     """Return a commit's message, or None where the repository or the commit is not here."""
-    if not repository:
+    if not repository or not _SHA.fullmatch(sha):  # git takes other things for options
         return None
     command = ["git", "--git-dir", repository, "log", "-1", "--format=%B", sha, "--"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):  # ValueError: a path with a zero byte
         return None
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None

@@ -12,6 +12,7 @@ from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD
 from agentos_otel.query import linking
 from agentos_otel.query.workspace import Workspace
 from agentos_otel.store import decode, live
+from agentos_otel.store.segments import count_of
 
 SCHEMA_VERSION: Final = 1
 _HASH_LIMIT: Final = 64 << 20
@@ -46,6 +47,7 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         spans, logs = ([item for item in found if item["attributes"].get("task_id") in ids] for found in (spans, logs))
     linking.link_attempts(attempts, spans)
     linking.mark_late(attempts, runs, spans)
+    linking.give_session(row, (*spans, *logs))
     return {
         "schema_version": SCHEMA_VERSION,
         "task": task_part(row),
@@ -59,7 +61,7 @@ def document(workspace: Workspace, task_id: str) -> dict[str, Any]:
         "losses": {
             **losses,
             "damaged": losses["damaged"] + unreadable,
-            "cut": sum(int(record["attributes"].get(semconv.AGENTOS_CUT, 0)) for record in (*spans, *logs)),
+            "cut": sum(count_of(record["attributes"].get(semconv.AGENTOS_CUT)) for record in (*spans, *logs)),
             "failed_to_send": workspace.failed_to_send(traces),
             "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
         },
@@ -129,7 +131,7 @@ def artifact_part(row: dict[str, Any]) -> dict[str, Any]:
                 state = "present" if hashlib.file_digest(file, "sha256").hexdigest() == row["sha256"] else "changed"
         else:
             state = "present"
-    except OSError:
+    except (OSError, ValueError):  # no file can have that name
         state = "missing"
     return {**artifact, "state": state}
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentos_otel import semconv
+from agentos_otel.context.ids import new_session_id
 from agentos_otel.query import linking
 from agentos_otel.query.document import SCHEMA_VERSION
 from agentos_otel.store import decode
+from agentos_otel.store.segments import count_of
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
@@ -43,9 +45,11 @@ def document_of(task_id: str, resources: list[ResourceSpans]) -> dict[str, Any]:
     linking.link_attempts(attempts, spans)
     refs = _refs(spans)
     commits = _commits(spans)
+    task = _task(task_id, known, attempts, refs, commits)
+    linking.give_session(task, spans)
     return {
         "schema_version": SCHEMA_VERSION,
-        "task": _task(task_id, known, attempts, refs, commits),
+        "task": task,
         "attempts": attempts,
         "runs": _runs(resources),
         "spans": spans,
@@ -58,7 +62,7 @@ def document_of(task_id: str, resources: list[ResourceSpans]) -> dict[str, Any]:
             "damaged": 0,
             "failed_to_send": 0,
             "late": sum(bool(span["attributes"].get(semconv.AGENTOS_LATE)) for span in spans),
-            "cut": sum(int(span["attributes"].get(semconv.AGENTOS_CUT, 0)) for span in spans),
+            "cut": sum(count_of(span["attributes"].get(semconv.AGENTOS_CUT)) for span in spans),
         },
     }
 
@@ -91,6 +95,12 @@ def _attempt(task_id: str, spans: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _session(task_id: str, spans: list[dict[str, Any]]) -> str:
+    """Return the session that the host gave, or else the made-up one: some spans may be older than the former."""
+    found = [str(span["attributes"][semconv.SESSION_ID]) for span in spans if semconv.SESSION_ID in span["attributes"]]
+    return next((session for session in found if session != new_session_id(task_id)), found[0] if found else "")
+
+
 def _task(
     task_id: str,
     spans: list[dict[str, Any]],
@@ -105,8 +115,7 @@ def _task(
     latest = {ref["kind"]: ref["value"] for ref in refs if ref["role"] == "produced"}
     return {
         "task_id": task_id,
-        "session_id": next((str(s["attributes"][semconv.SESSION_ID]) for s in spans
-                            if semconv.SESSION_ID in s["attributes"]), ""),
+        "session_id": _session(task_id, spans),
         "name": last["name"].removeprefix(semconv.SPAN_NAME_PREFIX["task"]),
         "status": "executing" if ended is None else last["status"],
         "phase": phase,

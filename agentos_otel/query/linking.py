@@ -1,16 +1,18 @@
-"""What is known only after a span was written: the attempt that followed, and that a run stayed beyond the end.
+"""What is known only after a span was written: the next attempt, the host's session, that a run stayed beyond the end.
 
-A written root is final. So an earlier attempt cannot name the later one, nor a span the end that came while it ran; the
-document says both.
+A written span is final. So an earlier attempt cannot name the later one, nor a span the session that its host told
+later or the end that came while it ran; the document says all three.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agentos_otel import semconv
+from agentos_otel.context.ids import new_session_id
 
 
 def link_attempts(attempts: list[dict[str, Any]], spans: list[dict[str, Any]]) -> None:
@@ -44,3 +46,19 @@ def mark_late(attempts: list[dict[str, Any]], runs: list[dict[str, Any]], spans:
             end = ended.get(span["trace_id"])
             if end is not None and (span["end_ns"] is None or span["end_ns"] > end):
                 span["attributes"][semconv.AGENTOS_LATE] = True
+
+
+def give_session(task: Mapping[str, Any], records: Iterable[dict[str, Any]]) -> None:
+    """Put the task's session on spans and log records that were written when only a made-up one was known.
+
+    Args:
+        task: Row of the task.
+        records: What its traces have.
+    """
+    made_up = new_session_id(task["task_id"])
+    if task["session_id"] == made_up:
+        return
+    for record in records:
+        for key in (semconv.SESSION_ID, semconv.GEN_AI_CONVERSATION_ID):
+            if record["attributes"].get(key) == made_up:
+                record["attributes"][key] = task["session_id"]

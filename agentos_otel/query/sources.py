@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from agentos_otel import semconv
 from agentos_otel.errors import AmbiguousError, BackendError, ConfigurationError, NotFoundError
+from agentos_otel.query.blaming import leads
 from agentos_otel.query.document import document
 
 if TYPE_CHECKING:
@@ -87,12 +89,20 @@ def _from_jaeger(workspace: Workspace, identifier: str) -> dict[str, Any]:
         task_id = workspace.resolve(identifier)
         traces = [row["trace_id"] for row in workspace.store.rows("list_attempts", task_id=task_id)]
     except NotFoundError:
-        task_id = _search(jaeger, identifier)
+        task_id = _search_leads(jaeger, identifier)
         traces = jaeger.search(semconv.TASK_ID, task_id)
     resources = [resource for trace_id in traces for resource in jaeger.trace(trace_id)]
     if not resources:
         raise NotFoundError(f"Jaeger at {jaeger.api.url} has no span of task {task_id}")
     return document_of(task_id, resources)
+
+
+def _search_leads(jaeger: Jaeger, identifier: str) -> str:
+    *others, last = leads(identifier)
+    for lead in others:
+        with suppress(NotFoundError):
+            return _search(jaeger, lead)
+    return _search(jaeger, last)
 
 
 def _search(jaeger: Jaeger, identifier: str) -> str:

@@ -14,6 +14,7 @@ from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import STATEMENT, frame
 from agentos_otel.journal.writer import Journal
 from agentos_otel.query import commits
+from agentos_otel.query.blaming import leads
 from agentos_otel.query.closing import close_idle, resource
 from agentos_otel.query.merging import merge_births
 from agentos_otel.semconv import ENV_JAEGER_URL
@@ -132,9 +133,17 @@ class Workspace:
     def find(self, identifier: str) -> list[dict[str, Any]]:
         """Return `task_id, what, value` of every id that is `identifier` or begins with it.
 
+        `FILE:LINE` stands for the commit that wrote the line.
+
         Raises:
-            NotFoundError: The prefix is too short.
+            NotFoundError: The prefix is too short; the line is not there, or not committed.
         """
+        for lead in leads(identifier):
+            if hits := self._find(lead):
+                return hits
+        return []
+
+    def _find(self, identifier: str) -> list[dict[str, Any]]:
         if len(identifier) < SHORTEST_PREFIX:
             raise NotFoundError(f"{identifier!r} is too short: give at least {SHORTEST_PREFIX} characters of an id")
         hits = self.store.find(identifier)

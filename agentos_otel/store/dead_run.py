@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
@@ -15,6 +17,8 @@ from agentos_otel.journal import reader
 from agentos_otel.journal.record import CHECK_SIZE, ENDED_SPANS, LOG_RECORD, STARTED_SPAN, STATEMENT, TAGS
 from agentos_otel.model import Operation
 from agentos_otel.store import decode
+from agentos_otel.store.applying import is_well_formed
+from agentos_otel.store.segments import count_of
 
 ABANDONED: Final = "abandoned"
 _CHUNK: Final = 4 << 20
@@ -34,6 +38,7 @@ class DeadRun:
         parts: Attempts that it has joined and not left.
         owned: Attempts that it should end and has not, as far as its journal says.
         claims: Ends that it has claimed and whose root it has not written.
+        rooted: Attempts whose root it has written without saying that it claimed their end.
         operations: What it has said of the tasks that are unfinished, in order.
         reservation: The statement by which `run` reserved a task that nobody has taken over yet, or None.
         resource: Its resource.
@@ -47,11 +52,13 @@ class DeadRun:
         self.parts: set[Part] = set()
         self.owned: set[Part] = set()
         self.claims: dict[Part, Operation] = {}
+        self.rooted: set[Part] = set()
         self.reservation: dict[str, Any] | None = None
         self.resource: dict[str, Any] = {semconv.SERVICE_INSTANCE_ID: run_id}
         self.last_ns = 0
         self.borders: list[int] = []
-        self._awaited: dict[bytes, Part] = {}
+        self._roots: dict[bytes, Part] = {}  # by their span ids those that are to be written
+        self._begun: dict[bytes, Part] = {}
         self._unsampled: set[Part] = set()
         self._said: dict[str, list[Operation]] = {}
         for segment in segments:
@@ -62,6 +69,14 @@ class DeadRun:
         """What the run has said of the tasks that are unfinished."""
         tasks = {task_id for task_id, _ in (*self.parts, *self.owned, *self.claims)}
         return [op for task_id in sorted(tasks) for op in self._said.get(task_id, ())]
+
+    @property
+    def begun(self) -> set[Part]:
+        """Attempts whose root's start is here and whose root is not.
+
+        The tables may know whose they are, where a full disk took from this journal what followed the start.
+        """
+        return set(self._begun.values())
 
     def _read(self, segment: Path) -> None:
         offset = 0
@@ -77,7 +92,12 @@ class DeadRun:
     def _take(self, record: reader.Record) -> None:
         if record.field == STATEMENT:
             self._take_statement(decode.statement(record.body))
-        elif record.field == LOG_RECORD:
+            return
+        with contextlib.suppress(DecodeError):  # intact as it is, its writer was at fault: readers count it
+            self._take_message(record)
+
+    def _take_message(self, record: reader.Record) -> None:
+        if record.field == LOG_RECORD:
             for scope in ResourceLogs.FromString(record.body).scope_logs:
                 self._saw(*(log.time_unix_nano for log in scope.log_records))
         else:
@@ -86,29 +106,35 @@ class DeadRun:
                 key = span.trace_id + span.span_id
                 if record.field in ENDED_SPANS:
                     self.open.pop(key, None)
-                    if part := self._awaited.pop(span.span_id, None):
-                        self.claims.pop(part, None)
-                        self._forget(part)
-                elif record.field == STARTED_SPAN and not _is_reserved(span):
-                    self.open[key] = record.body
+                    self._begun.pop(span.span_id, None)
+                    if part := self._roots.pop(span.span_id, None):
+                        self._wrote_root(part)
+                elif record.field == STARTED_SPAN:
+                    if part := _reserved_part(span):
+                        self._begun[span.span_id] = part
+                    else:
+                        self.open[key] = record.body
 
-    def _saw(self, *times: int) -> None:
-        self.last_ns = max(self.last_ns, *times)
+    def _wrote_root(self, part: Part) -> None:
+        if self.claims.pop(part, None) is None:
+            self.rooted.add(part)
+        else:
+            self._forget(part)
+
+    def _saw(self, *times: Any) -> None:
+        self.last_ns = max(self.last_ns, *map(count_of, times))
 
     def _take_statement(self, said: dict[str, Any]) -> None:
-        at = said.get("at")
-        if isinstance(at, int):
-            self._saw(at)
-        op, part = said.get("op"), (said.get("task_id", ""), said.get("attempt", 0))
+        self._saw(said.get("at", 0))
+        op, part = said.get("op"), (said.get("task_id", ""), said.get("attempt") or 0)
         if op == "run":
-            self.resource = said.get("resource") or self.resource
+            resource = said.get("resource")
+            self.resource = resource if resource and isinstance(resource, dict) else self.resource
         elif op == "reserved":
-            self.reservation = said
+            self.reservation = said if _is_reservation(said) else None
         elif op == "settled":
             self.reservation = None
-        elif op == "owes":
-            pass
-        elif part[0]:
+        elif part[0] and is_well_formed(said):  # `owes` is none, nor is what a newer version says
             self.say(said, part)
 
     def say(self, operation: Operation, part: Part) -> None:
@@ -120,14 +146,15 @@ class DeadRun:
         elif op == "attempt":
             if operation.get("owner_run") == self.run_id:
                 self.owned.add(part)
+                self._roots[bytes.fromhex(operation["root_span_id"])] = part
             if not operation.get("sampled", True):
                 self._unsampled.add(part)
         elif op == "end":
             self.owned.discard(part)
             root_id = operation.get("root_span_id")
-            if root_id and part not in self._unsampled:
+            if root_id and part not in self._unsampled and part not in self.rooted:
                 self.claims[part] = operation
-                self._awaited[bytes.fromhex(root_id)] = part
+                self._roots[bytes.fromhex(root_id)] = part
         elif op == "leave":
             self.parts.discard(part)
             if part not in self.claims and part not in self.owned:
@@ -156,8 +183,22 @@ def spans_of(message: ResourceSpans) -> Iterator[Span]:
         yield from scope.spans
 
 
-def _is_reserved(span: Span) -> bool:
-    return any(pair.key == semconv.AGENTOS_RESERVED for pair in span.attributes)
+def _reserved_part(span: Span) -> Part | None:
+    """Return the attempt whose root `span` reserves, or None for any other span."""
+    found = {pair.key: pair.value for pair in span.attributes}
+    if semconv.AGENTOS_RESERVED not in found:
+        return None
+    task, attempt = found.get(semconv.TASK_ID), found.get(semconv.AGENTOS_TASK_ATTEMPT)
+    return (task.string_value if task else "", attempt.int_value if attempt else 1)
+
+
+def _is_reservation(said: dict[str, Any]) -> bool:
+    operations = said.get("operations")
+    return (
+        isinstance(said.get("file"), str)
+        and isinstance(operations, list)
+        and all(isinstance(each, dict) and each.get("task_id") and is_well_formed(each) for each in operations)
+    )
 
 
 def cut_torn_tail(descriptor: int, border: int) -> int:

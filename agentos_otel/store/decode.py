@@ -32,7 +32,7 @@ def statement(body: bytes) -> dict[str, Any]:
     """Return a statement (field 12); one that is no JSON object with an operation's name says nothing."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) and isinstance(value.get("op"), str) else {}
 

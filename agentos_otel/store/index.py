@@ -59,7 +59,11 @@ class Index:
             refuse_network(path.parent, f"the index {path}", "set AGENTOS_OTEL_STATE_DIR to a local directory")
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self.connection.close()
+                raise
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

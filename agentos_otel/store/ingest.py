@@ -16,7 +16,7 @@ from agentos_otel.journal import reader
 from agentos_otel.journal.record import ENDED_SPANS, LOG_RECORD, STATEMENT
 from agentos_otel.journal.scanning import Ids, Scanner, start_of
 from agentos_otel.store import decode
-from agentos_otel.store.segments import DAY_FILES, LIVE_FILES, count_of, header_of, run_of
+from agentos_otel.store.segments import DAY_FILES, LIVE_FILES, count_of, header_of, run_of, text_of
 from agentos_otel.tasks.operations import APPLY
 
 PLACE: Final = struct.Struct("<QIB")
@@ -169,13 +169,14 @@ class Batch:
                 continue
             try:
                 found = self._scanner.ids_of(number, body)
+                began = start_of(body) if number in ENDED_SPANS and _AGENT in body else None
                 self._place_record(slices, found, pack(offset, size, number), spans=number != LOG_RECORD)
             except ValueError:
                 segment.damaged += 1
                 continue
             if number in ENDED_SPANS:
-                if _AGENT in body:
-                    row = (start_of(body), segment.segment_id, offset, size, number)
+                if began is not None:
+                    row = (count_of(began), segment.segment_id, offset, size, number)
                     self._pending[segment.segment_id].append(row)
                 if _CUT in body or _LATE in body:
                     self._note(segment, body)
@@ -221,8 +222,9 @@ class Batch:
             row = (count_of(said.get("at")), segment.segment_id, offset, size, STATEMENT)
             self._pending[segment.segment_id].append(row)
         elif operation == "lost" and isinstance(said.get("traces"), dict):
+            kind = text_of(said.get("kind"))
             for trace_id, records in said["traces"].items():
-                self._lost[_trace(trace_id), str(said.get("kind"))] += count_of(records)
+                self._lost[_trace(trace_id), kind] += count_of(records)
 
     def _told(self, segment: _Segment, records: list[reader.Record]) -> int:
         """Return up to which offset the run says that it told this task store everything; what waits is dropped."""

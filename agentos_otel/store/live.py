@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,11 +21,9 @@ _TAIL: Final = 4096
 
 @contextlib.contextmanager
 def opened(path: Path | str, flags: int) -> Iterator[int]:
-    """Open a journal file; a link or a pipe that somebody has planted there is refused with OSError."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """Open a journal file by the flags of `os.open`; a link or a pipe in its place is refused with OSError."""
+    descriptor = reader.open_descriptor(path, flags)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no file")
         yield descriptor
     finally:
         os.close(descriptor)
@@ -34,7 +31,7 @@ def opened(path: Path | str, flags: int) -> Iterator[int]:
 
 def is_alive(path: Path) -> bool:
     """Whether the writer of the journal at `path` (its first segment) lives; probes with a shared lock."""
-    with contextlib.suppress(OSError), opened(path, os.O_RDONLY) as descriptor:
+    with contextlib.suppress(OSError, ValueError), opened(path, os.O_RDONLY) as descriptor:
         return is_locked(descriptor)
     return False
 

@@ -6,18 +6,18 @@ nothing: the next reader goes on.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from agentos_otel import guard, semconv
-from agentos_otel.errors import StorageError, StorageTimeout
+from agentos_otel.errors import StorageError
 from agentos_otel.journal.reader import Record
 from agentos_otel.journal.record import STATEMENT
 from agentos_otel.store import decode
+from agentos_otel.store.applying import apply
 from agentos_otel.tasks.operations import APPLY
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 100
 """Operations in one transaction: some 5 ms. A traced program waits at most 250 ms for the store."""
-
-_IDS: Final = {
-    "trace_id": re.compile("[0-9a-f]{32}|"),
-    "root_span_id": re.compile("[0-9a-f]{16}|"),
-    "span_id": re.compile("[0-9a-f]{16}|"),
-}
 
 Fetch: TypeAlias = Callable[[int, list[tuple[int, int]]], list[Record]]
 """Returns those records of a segment (its id) that stand at some offsets, each of a size, and are not gone."""
@@ -58,9 +52,8 @@ def project(connection: sqlite3.Connection, store: TaskStore, fetch: Fetch, unti
         began = time.monotonic()
         found = _fetched(rows, fetch)
         told = [(row[1], operation) for row in rows for operation in _operations(found.get(row[1:3]))]
-        spoilt = [(segment_id,) for segment_id, operation in told if not _has_valid_ids(operation)]
         try:
-            spoilt += _apply(store, [(segment_id, said) for segment_id, said in told if _has_valid_ids(said)])
+            spoilt = [(told[number][0],) for number in apply(store, [operation for _, operation in told])]
         except StorageError as error:
             guard.warn_once("projection", "the task store is not up to date: %s", error)
             return
@@ -86,50 +79,10 @@ def _operations(record: Record | None) -> list[dict[str, Any]]:
     if record.field == STATEMENT:
         said = decode.statement(record.body)
         return [said] if said.get("op") in APPLY else []  # it may have been erased since
-    return [_agent(span) for span in decode.spans(record.body) if span["kind"] == "agent"]
-
-
-def _has_valid_ids(operation: Mapping[str, Any]) -> bool:
-    """Whether the ids of traces and spans are such: who asks the index for one must not meet something else."""
-    for key, pattern in _IDS.items():
-        value = operation.get(key)
-        if value is not None and not (isinstance(value, str) and pattern.fullmatch(value)):
-            return False
-    return True
-
-
-def _apply(store: TaskStore, told: list[tuple[int, dict[str, Any]]]) -> list[tuple[int]]:
-    """Apply operations of segments; returns the segments of those that can never be applied.
-
-    Raises:
-        StorageError: The store takes none of them.
-    """
     try:
-        store.apply([operation for _, operation in told])
-    except StorageTimeout:
-        raise
-    except (StorageError, LookupError, TypeError, ValueError, AttributeError) as error:
-        return _apply_each(store, told, error)
-    return []
-
-
-def _apply_each(store: TaskStore, told: list[tuple[int, dict[str, Any]]], error: Exception) -> list[tuple[int]]:
-    """Apply one by one: an operation that a newer version or a fault has spoilt must not stop the others."""
-    spoilt: list[tuple[int]] = []
-    refused = 0
-    for segment_id, operation in told:
-        try:
-            store.apply([operation])
-        except StorageTimeout:
-            raise
-        except StorageError:
-            refused += 1
-            spoilt.append((segment_id,))
-        except (LookupError, TypeError, ValueError, AttributeError):
-            spoilt.append((segment_id,))
-    if isinstance(error, StorageError) and refused == len(told):
-        raise error
-    return spoilt
+        return [_agent(span) for span in decode.spans(record.body) if span["kind"] == "agent"]
+    except ValueError:
+        return []  # who reads the task counts it
 
 
 def _agent(span: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from agentos_otel import guard
 from agentos_otel.errors import StorageError
 from agentos_otel.journal.encoding import json_bytes
 from agentos_otel.journal.record import ENDED_SPAN, STATEMENT, frame
+from agentos_otel.store.applying import apply
 from agentos_otel.store.dead_run import ABANDONED, DeadRun, Part, cut_torn_tail
 from agentos_otel.store.live import LiveJournals, is_locked, last_statement, opened
 from agentos_otel.store.root import root_of
@@ -119,9 +120,12 @@ class _Reaping:
         if last.get("op") != "owes":
             return False
         self.owes = True
-        if self._store is None or last["attempts"] is None:
-            return self._store is None
-        return all(self._has_others((task, number)) for task, number in last["attempts"])
+        if self._store is None:
+            return True
+        owed = last.get("attempts")
+        if not isinstance(owed, list) or not all(map(_is_part, owed)):
+            return False  # None: of a reaper without a task store
+        return all(self._has_others((task, number)) for task, number in owed)
 
     def _finish(self, segments: list[Path], last: dict[str, Any]) -> bool:
         try:
@@ -138,7 +142,7 @@ class _Reaping:
         owed = [list(part) for part in self._settle(run, self._store)] if self._store is not None else None
         self.owes = owed != []
         if self.owes:
-            if last.get("op") != "owes" or last["attempts"] != owed:
+            if last.get("op") != "owes" or last.get("attempts") != owed:
                 self._state({"op": "owes", "run_id": run.run_id, "attempts": owed, "at": run.last_ns})
             return True
         end = {"op": "run_end", "run_id": run.run_id, "by": "reaper", "at": run.last_ns}
@@ -154,14 +158,19 @@ class _Reaping:
             self._state(leave)
             operations.append(leave)
         if operations:
-            store.apply(operations, timeout=_SQL_WAIT)
+            apply(store, operations, timeout=_SQL_WAIT)  # what is spoilt the indexer counts
         waiting = []
-        for part in sorted(run.owned):
+        for part in sorted(run.owned | self._owned_by_rows(run, store)):
             if self._has_others(part):
                 waiting.append(part)
             else:
                 self._end(run, part, store)
         return waiting + [part for part in sorted(run.claims) if not self._write_root(run, part, store)]
+
+    def _owned_by_rows(self, run: DeadRun, store: TaskStore) -> set[Part]:
+        """Return the attempts that only the tables know to be this run's: a full disk took their births from here."""
+        rows = {part: store.attempt(*part) for part in run.begun - run.claims.keys() - run.owned}
+        return {part for part, row in rows.items() if row is not None and row["attempt_owner_run"] == run.run_id}
 
     def _settle_reservation(self, run: DeadRun) -> None:
         """Bear the task that `run` reserved and could not settle, unless a point has taken it over."""
@@ -185,13 +194,17 @@ class _Reaping:
 
     def _end(self, run: DeadRun, part: Part, store: TaskStore) -> None:
         """Claim the end of an attempt whose owner this run was."""
-        rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
         row = store.attempt(*part)
-        if row is None or row["attempt_ended_ns"] is not None:
+        if row is None or row["attempt_ended_by"] not in (None, run.run_id):
             return  # erased, or ended by another: an end that is said too late would win where the tables are rebuilt
-        at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
-        end = {"op": "end", "task_id": part[0], "attempt": part[1], "status": "failed", "error_type": ABANDONED}
-        end.update(root_span_id=row["attempt_root_span_id"], run_id=run.run_id, at=at)
+        end = {"op": "end", "task_id": part[0], "attempt": part[1], "run_id": run.run_id}
+        end["root_span_id"] = row["attempt_root_span_id"]
+        if row["attempt_ended_by"] == run.run_id:  # a full disk took its end from the journal, and the tables have it
+            end.update(status=row["attempt_status"], error_type=row["attempt_error_type"], at=row["attempt_ended_ns"])
+        else:
+            rows = store.rows("runs_of_attempt", task_id=part[0], attempt=part[1])
+            at = max([run.last_ns, *(row["left_ns"] or 0 for row in rows)])
+            end.update(status="failed", error_type=ABANDONED, at=at)
         self._say(run, end)
         store.apply([end], timeout=_SQL_WAIT)
 
@@ -215,3 +228,7 @@ class _Reaping:
         record = frame(field, body)
         if os.write(self._descriptor, record) != len(record):
             raise OSError("the disk is full")
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, list) and [type(item) for item in value] == [str, int]

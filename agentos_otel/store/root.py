@@ -10,6 +10,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from agentos_otel import semconv
+from agentos_otel.store.segments import text_of
 
 
 def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tuple[str, str], ...] = ()) -> bytes:
@@ -21,7 +22,8 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
         links: (trace id, span id) beside those that the attempt was begun with.
     """
     message = ResourceSpans()
-    _add(message.resource, json.loads(row["attempt_resource"]) or resource)
+    own = json.loads(row["attempt_resource"])
+    _add(message.resource, own if own and isinstance(own, dict) else resource)
     message.schema_url = semconv.SCHEMA_URL
     scope = message.scope_spans.add()
     scope.scope.name = semconv.SCOPE_NAME
@@ -60,10 +62,10 @@ def root_of(row: Mapping[str, Any], resource: Mapping[str, Any], links: tuple[tu
 
 def _add(holder: Resource | Span, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
-        target = holder.attributes.add(key=key).value
+        target = holder.attributes.add(key=text_of(key)).value
         if isinstance(value, bool):
             target.bool_value = value
-        elif isinstance(value, int):
+        elif isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
             target.int_value = value
         else:
-            target.string_value = str(value)
+            target.string_value = text_of(value)

@@ -45,7 +45,12 @@ def header_of(record: Record) -> Header | None:
     if record.field != STATEMENT or not record.body.startswith(_BEGINS):
         return None
     said = decode.statement(record.body)
-    return Header(record, str(said.get("name")), count_of(said.get("size")))
+    return Header(record, text_of(said.get("name")), count_of(said.get("size")))
+
+
+def text_of(value: Any) -> str:
+    """Return a text that was read from a journal, as it can be written again: JSON can say what UTF-8 cannot."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def count_of(value: Any) -> int:

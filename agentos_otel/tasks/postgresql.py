@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from agentos_otel.errors import ConfigurationError, StorageError
+from agentos_otel.errors import ConfigurationError, StorageError, UnstorableError
 from agentos_otel.tasks.connection import ConnectionLost, Deadline
 from agentos_otel.tasks.migrations import CREATE_TABLE, TABLE
 from agentos_otel.tasks.queries import for_postgresql
@@ -26,6 +26,8 @@ SCHEMA: Final = "agentos_otel"
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """SQLSTATEs of statement_timeout and lock_timeout."""
 _UNDEFINED: Final = frozenset({"42P01", "3F000"})
+_UNSTORABLE: Final = frozenset({"22", "23"})
+"""Classes of SQLSTATEs: a value of another type or size than the column has, and none where one must be."""
 
 
 def _number(text: str) -> int | float:
@@ -240,6 +242,8 @@ class PostgresqlConnection:
             )
         if state in _TIMED_OUT:
             return deadline.passed()
+        if state[:2] in _UNSTORABLE:
+            return UnstorableError(f"the task database {deadline.where} does not take that ({message}, {state})")
         kind = _UndefinedError if state in _UNDEFINED else StorageError
         return kind(f"the task database {deadline.where} refused ({message}, {state}): see that this user may do that")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agentos_otel.errors import StorageError
+from agentos_otel.errors import StorageError, UnstorableError
 from agentos_otel.tasks import sqlite_wal
 from agentos_otel.tasks.migrations import CREATE_TABLE, TABLE
 
@@ -188,6 +188,9 @@ def _keep_inherited() -> None:
 
 os.register_at_fork(after_in_child=_keep_inherited)
 
+_UNSTORABLE: Final = (OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""What the driver says to a value of another type than SQLite has, to one too large, and to none where one must be."""
+
 
 def _code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
@@ -196,6 +199,8 @@ def _code(error: Exception) -> int:
 def _translated(error: Exception, deadline: Deadline) -> StorageError:
     if _code(error) in _TIMEOUTS:
         return deadline.passed()
+    if isinstance(error, _UNSTORABLE):
+        return UnstorableError(f"the task database {deadline.where} does not take that: {error}")
     advice = _ADVICE.get(_code(error), "see that no other program has changed it")
     return StorageError(f"the task database {deadline.where} cannot be used ({error}): {advice}")
 

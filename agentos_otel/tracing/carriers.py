@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
@@ -21,16 +21,17 @@ from agentos_otel.tracing.span import Span, now_ns
 if TYPE_CHECKING:
     from pathlib import Path
 
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+
 
 def parse_traceparent(value: str) -> tuple[str, str, bool] | None:
     """Return trace id, span id and the sampled bit of a W3C `traceparent`, or None if it is not one."""
     parts = value.strip().split("-")
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2]:
         return None
-    try:
-        trace_id, span_id, flags = (int(part, 16) for part in parts[1:4])
-    except ValueError:
+    if not _HEX.issuperset("".join(parts[:4])):  # int() takes signs, blanks, underscores and foreign digits too
         return None
+    trace_id, span_id, flags = (int(part, 16) for part in parts[1:4])
     if not trace_id or not span_id or parts[0] == "ff":
         return None
     return parts[1].lower(), parts[2].lower(), bool(flags & 1)

@@ -9,8 +9,6 @@ from typing import Any, Literal, TypeVar, overload
 from agentos_otel.model import Failure, IdPath, Point, PointKind
 from agentos_otel.tracing import points
 from agentos_otel.tracing.current_task import CurrentTask
-from agentos_otel.tracing.entered import Entered
-from agentos_otel.tracing.noted import Noted
 from agentos_otel.tracing.plan import Plan
 from agentos_otel.tracing.wrappers import wrap
 
@@ -33,7 +31,7 @@ class Mark:
     def __init__(self, point: Point) -> None:
         self._point = point
         self._block: tuple[Plan, dict[str, Any]] | None = None
-        self._entered: list[Entered | Noted | None] = []
+        self._entered: list[points.Entry | None] = []
 
     def __call__(self, fn: F) -> F:
         """Return `fn` in a span; its signature, kind and exceptions stay as they are."""

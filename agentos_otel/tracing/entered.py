@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, attach
-
 from agentos_otel import guard, semconv
+from agentos_otel.context.current import COMMAND_KEY
 from agentos_otel.tracing import host_tasks, inheriting, operations, recording, roots
+from agentos_otel.tracing.current_call import CurrentCall
 from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
 
 if TYPE_CHECKING:
-    from contextvars import ContextVar, Token
-
     from agentos_otel.model import Rewrites
     from agentos_otel.tracing.plan import Plan
+    from agentos_otel.tracing.surrounding import Surrounding
 
 Values = Mapping[str, Any]
 NOTHING: Final[Values] = {}
@@ -30,7 +29,7 @@ commit_mapper: Callable[[Span, Rewrites, Values], None] | None = None
 """Set by `correlation.commits`: reads from a file of the host's which commits became which."""
 
 
-class Entered:
+class Entered(CurrentCall):
     """One call at a point: its span, current in the OpenTelemetry context until `leave`.
 
     What only the outermost call of a task needs stands on the class, as in `Span`.
@@ -41,48 +40,13 @@ class Entered:
     owner = False
     captures = False
 
-    token: Token[Context] | None = None
-    variable: ContextVar[Context]
-
     def __init__(self, plan: Plan, span: Span) -> None:
         self.plan = plan
         self.span = span
 
-    def begin(self, context: Context) -> None:
-        """Make `context`, which has the span, the current one."""
-        self.context = context
-        self.token = attach(context)
-
-    def suspend(self) -> None:
-        """Give the context back as it was; what the call has made current is remembered for `resume`."""
-        token, self.token = self.token, None
-        if token is None:
-            return
-        variable = self.variable = token.var
-        context = variable.get()
-        try:
-            variable.reset(token)
-        except ValueError:
-            return  # as in `_detach`
-        self.context = context
-
-    def resume(self) -> None:
-        """Make the span current again: a generator goes on where it stood."""
-        self.token = self.variable.set(self.context)
-
-    def _detach(self) -> bool:
-        token, self.token = self.token, None
-        if token is None:
-            return False
-        try:
-            token.var.reset(token)  # OpenTelemetry's own `detach` logs an error where this refuses
-        except ValueError:
-            return False  # the call ends in another context (closed by the collector, say), which has nothing of ours
-        return True
-
     def leave(self, error: BaseException | None, result: Any = None) -> None:
         """End the span and do what a point's end does; never raises (the wrapper re-raises the host's exception)."""
-        self._detach()
+        self.detach()
         span = self.span
         if error is None and self.plan.plain and not (self.outermost or self.captures or span.children_launched):
             span.end()
@@ -110,6 +74,9 @@ def _leave(entered: Entered, error: BaseException | None, result: Any) -> None:
         if runtime.pending and error is None and any(item.use == "produces" for item in point.ids):
             runtime.flush()
         return
+    command: Surrounding | None = entered.context.get(COMMAND_KEY)  # type: ignore[assignment]
+    if command is not None:
+        command.worked(span, {**entered.arguments, "result": result})
     attempt.depth -= 1
     if attempt.depth == 0 and attempt.task_file:
         # A child that outlives its stage commits without trailers rather than for a task that may have ended.

@@ -5,20 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from opentelemetry.context import attach, detach, get_current
 
 from agentos_otel import guard
 from agentos_otel.context.current import current_attempt
+from agentos_otel.model import Failure, Point
 from agentos_otel.semconv import HOST_METADATA_TRACE_ID
 
-if TYPE_CHECKING:
-    from agentos_otel.model import Point
+Wrap: TypeAlias = Callable[[Callable[..., Any], Point], Any]
 
 
-def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
-    """Return `fn` called with what `point.carry` and `point.stamps` name replaced; inside the span of the call."""
+def over(fn: Callable[..., Any], point: Point, wrap: Wrap) -> Callable[..., Any]:
+    """Return `fn` called with what `point.carry` and `point.stamps` name replaced; inside the span of the call.
+
+    `wrap` makes the wrapper of a function that is carried for a task of its own.
+    """
     try:
         signature = inspect.signature(fn)
     except (TypeError, ValueError):
@@ -27,7 +30,7 @@ def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     def changed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         bound = signature.bind(*args, **kwargs)
         if point.carry and callable(carried := bound.arguments.get(point.carry)):
-            bound.arguments[point.carry] = carry(carried)
+            bound.arguments[point.carry] = carry(_of_its_task(carried, point, wrap) if point.carry_task else carried)
         if point.stamps and point.stamps in signature.parameters:
             attempt = current_attempt()
             given = bound.arguments.get(point.stamps)
@@ -45,6 +48,19 @@ def over(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
         return fn(*args, **kwargs)
 
     return call
+
+
+def _of_its_task(fn: Callable[..., Any], point: Point, wrap: Wrap) -> Callable[..., Any]:
+    """Return `fn` with each call as work of the host's task that its first argument names; False means failure."""
+    try:
+        first = next(iter(inspect.signature(fn).parameters.values()))
+    except (TypeError, ValueError, StopIteration):
+        return fn
+    name = f"{first.name}.0" if first.kind is first.VAR_POSITIONAL else first.name
+    path = f"{name}.{point.carry_task}"
+    failed = (Failure("result", (False,)),)
+    made: Callable[..., Any] = wrap(fn, Point("stage", "scheduled_task", new=True, task=path, failed=failed))
+    return made
 
 
 def _try(changed: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -17,45 +17,56 @@ MAX_VALUES: Final = 64
 """Ids taken from one list; a host that returns a million of them means something else."""
 
 
-def step(value: Any, word: str, raised: list[str] | None = None) -> Any:
-    """Return `value[word]`, `value.word` or `value[int(word)]`, or MISSING; a host's raising property is missing.
+class Lost:
+    """How many paths led nowhere: where the host raised, and where it has nothing of that name (None is)."""
 
-    What a property raised is added to `raised` by its type.
-    """
+    __slots__ = ("missed", "raised")
+
+    def __init__(self) -> None:
+        self.missed = self.raised = 0
+
+
+def step(value: Any, word: str, lost: Lost | None = None) -> Any:
+    """Return `value[word]`, `value.word` or `value[int(word)]`, or MISSING; a host's raising property is missing."""
     try:
         if isinstance(value, Mapping):
             return value.get(word, MISSING)
         if word.isdigit() and isinstance(value, (list, tuple)):
             return value[int(word)] if int(word) < len(value) else MISSING
         return getattr(value, word, MISSING)
-    except Exception as error:  # noqa: BLE001 - whatever a host's __getattr__ does
-        if raised is not None:
-            raised.append(type(error).__name__)
+    except Exception:  # noqa: BLE001 - whatever a host's __getattr__ does
+        if lost is not None:
+            lost.raised += 1
+            lost.missed -= 1  # `resolve` will count it as missed too
         return MISSING
 
 
-def resolve(path: str, values: Mapping[str, Any], raised: list[str] | None = None) -> Any:
+def resolve(path: str, values: Mapping[str, Any], lost: Lost | None = None) -> Any:
     """Return what `path` leads to from `values` (parameters by name, and `result`), or MISSING.
 
     A word `*` stands for every item of a list; the rest of the path is followed in each.
     """
     first, *rest = path.split(".")
     value = values.get(first, MISSING)
+    if value is MISSING and lost is not None:
+        lost.missed += 1
     for place, word in enumerate(rest):
         if value is MISSING or value is None:
             return MISSING
         if word == "*":
             items = value[:MAX_VALUES] if isinstance(value, (list, tuple)) else ()
             below = ".".join(("item", *rest[place + 1 :]))
-            found = [resolve(below, {"item": item}, raised) for item in items]
+            found = [resolve(below, {"item": item}, lost) for item in items]
             return [item for item in found if item is not MISSING]
-        value = step(value, word, raised)
+        value = step(value, word, lost)
+        if value is MISSING and lost is not None:
+            lost.missed += 1
     return value
 
 
-def ids_at(path: str, values: Mapping[str, Any], raised: list[str] | None = None) -> Iterator[str]:
+def ids_at(path: str, values: Mapping[str, Any], lost: Lost | None = None) -> Iterator[str]:
     """Yield the usable ids at `path`: one, or each of a list of them."""
-    found = resolve(path, values, raised)
+    found = resolve(path, values, lost)
     if isinstance(found, (list, tuple)):
         for item in found[:MAX_VALUES]:
             if (identifier := usable_id(item)) is not None:

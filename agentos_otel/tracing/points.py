@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import get_current_span
@@ -15,6 +15,7 @@ from agentos_otel.tracing import runtime as runtimes
 from agentos_otel.tracing.entered import NOTHING, Entered, Values
 from agentos_otel.tracing.noted import Noted
 from agentos_otel.tracing.span import Span
+from agentos_otel.tracing.surrounding import Surrounding
 
 if TYPE_CHECKING:
     from agentos_otel.context.attempt import Attempt
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from agentos_otel.tracing.runtime import Runtime
 
 
+Entry: TypeAlias = Entered | Noted | Surrounding
+"""What entering gives: all have `suspend`, `resume` and `leave`."""
+
 _PHASE_STATUS: Final = {"intent": "planning", "coordination": "planning", "dry_execution": "planning"}
 
 
-def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | Noted | None:
+def enter(plan: Plan, arguments: Values = NOTHING) -> Entry | None:
     """Enter a point; None where tracing is off, or where a failure of ours leaves the call untraced.
 
     Args:
@@ -39,7 +43,9 @@ def enter(plan: Plan, arguments: Values = NOTHING) -> Entered | Noted | None:
         context = get_current()
         if plan.point.kind == "event":
             around = context.get(SPAN_KEY)
-            return Noted(plan, around, arguments) if type(around) is Span else None
+            if type(around) is Span:
+                return Noted(plan, around, arguments)
+            return Surrounding(plan, arguments, context) if plan.point.artifacts else None
         attempt: Attempt | None = context.get(TASK_KEY)  # type: ignore[assignment]
         if attempt is None and plan.point.inside:
             return None

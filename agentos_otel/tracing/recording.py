@@ -29,15 +29,16 @@ def joins(point: Point, arguments: Values) -> list[tuple[str, str]]:
 def refs(span: Span, point: Point, values: Values, *, produced: bool) -> list[tuple[str, str, str]]:
     """Return the ids that a call shows as (kind, value, role): of its result if `produced`, else of its arguments.
 
-    A path on which something of the host's raised is passed over, and counted on the span.
+    A path that finds nothing, or on which something of the host's raised, is passed over, and counted on the span.
     """
     if not point.ids:
         return []
-    raised: list[str] = []
+    lost = paths.Lost()
     found = [(item.kind, value, _ROLES[item.use]) for item in point.ids if (item.use == "produces") is produced
-             for value in paths.ids_at(item.path, values, raised)]  # fmt: skip
-    if raised:
-        span.note(semconv.AGENTOS_PATHS_RAISED, len(raised) + (span.own or {}).get(semconv.AGENTOS_PATHS_RAISED, 0))
+             for value in paths.ids_at(item.path, values, lost)]  # fmt: skip
+    for key, count in ((semconv.AGENTOS_PATHS_RAISED, lost.raised), (semconv.AGENTOS_PATHS_MISSED, lost.missed)):
+        if count:
+            span.note(key, count + (span.own or {}).get(key, 0))
     return found
 
 

@@ -79,5 +79,8 @@ def end_attempt(
             root.fail_with(error_type, error_type)
         elif status == "cancelled":
             root.note(semconv.AGENTOS_CANCELLED, True)
+    dropped = runtime.journal.dropped
     root.end(at)
+    if runtime.journal.dropped != dropped:
+        runtime.open.add(attempt.root_id)  # no room for it: left to the reaper too
     mark_late(attempt)

@@ -16,8 +16,6 @@ from agentos_otel.errors import ConfigurationError
 from agentos_otel.model import Point
 from agentos_otel.tracing import points
 from agentos_otel.tracing import runtime as runtimes
-from agentos_otel.tracing.entered import Entered
-from agentos_otel.tracing.noted import Noted
 from agentos_otel.tracing.paths import binder
 from agentos_otel.tracing.plan import Plan
 
@@ -58,7 +56,7 @@ def _wrapper(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     if point.carry or point.stamps:
         from agentos_otel.tracing.handing_over import over
 
-        fn = over(fn, point)
+        fn = over(fn, point, wrap)
     if inspect.isasyncgenfunction(bare):
         return _flagged(_generator(fn, enter, _drive_async), inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(bare):
@@ -68,7 +66,7 @@ def _wrapper(fn: Callable[..., Any], point: Point) -> Callable[..., Any]:
     return _function(fn, enter)
 
 
-Enter = Callable[[tuple[Any, ...], dict[str, Any]], Entered | Noted | None]
+Enter = Callable[[tuple[Any, ...], dict[str, Any]], points.Entry | None]
 
 
 def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
@@ -79,7 +77,7 @@ def _enterer(fn: Callable[..., Any], point: Point) -> Enter:
     bind = binder(fn)
     needs_arguments, may_capture = plan.needs_arguments, point.capture is None
 
-    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entered | Noted | None:
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> points.Entry | None:
         if not needs_arguments:
             runtime = runtimes.current()
             if runtime is None:

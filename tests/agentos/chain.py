@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import agentos_otel
 from agentos_otel import bootstrap
 from agentos_otel.query.document import document
 from agentos_otel.query.workspace import Workspace
@@ -17,7 +18,7 @@ from tests.agentos.fake_model import put_claude
 from tests.agentos.hosts import HERE, Host
 
 STEPS = ("init", "intent", "coordinate", "answers", "dry_run", "execute", "denied", "pipeline", "runner_thread",
-         "runner_child", "agents", "schedule", "rest")  # fmt: skip
+         "runner_child", "commands", "agents", "schedule", "rest")  # fmt: skip
 TRACED = ("-m", "agentos_otel.auto")
 
 
@@ -35,12 +36,15 @@ class Chain:
         put_claude(folder / "bin")
         (folder / "home").mkdir()
         (folder / "tmp").mkdir()
+        # An interpreter of the host's may have another version of this package installed.
+        (folder / "ours").mkdir()
+        (folder / "ours" / "agentos_otel").symlink_to(Path(agentos_otel.__file__).parent)
         (folder / "gitconfig").write_text("[user]\n name = Integrator\n email = integrator@example.org\n")
         self.environ = {
             "PATH": os.pathsep.join((str(folder / "bin"), os.environ["PATH"])),
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
-            "PYTHONPATH": str(host.folder),
+            "PYTHONPATH": os.pathsep.join((str(host.folder), str(folder / "ours"))),
             "PYTHONWARNINGS": "ignore",
             "OPENAI_API_KEY": "none",
             "OPENAI_BASE_URL": model_url,

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import repairs  # type: ignore[import-not-found]  # it lies beside this script
+import commands  # type: ignore[import-not-found]  # it lies beside this script
+import repairs  # type: ignore[import-not-found]
 
 PACKAGE = next(name for name in ("octopusos", "agentos") if importlib.util.find_spec(name) is not None)
 MESSAGE = os.environ.get("DRIVER_MESSAGE", "Add a note\n\nWritten by the chain.")
@@ -209,6 +210,11 @@ class Chain:
         )  # fmt: skip
         self.write("child.json", {"task_id": task_id, "code": child.wait(timeout=90)})
 
+    def commands(self) -> None:
+        """Hand over files through the host's own commands."""
+        commands.repair(PACKAGE, Registry)
+        self.write("commands.json", commands.hand_over(self, host, POLICY))
+
     def agents(self) -> None:
         """Call the models and tools that no stage of the published versions calls."""
         task_id = self.new_task("Agents")
@@ -236,8 +242,9 @@ class Chain:
     def schedule(self) -> None:
         """Schedule two tasks, one after the other and in parallel."""
         scheduler = host("core.scheduler.scheduler").Scheduler()
-        tasks = [{"task_id": f"scheduled_task_{number}"} for number in (1, 2)]
+        tasks = [{"task_id": self.new_task(f"Scheduled {number}")} for number in (1, 2)]
         done = {
+            "tasks": [task["task_id"] for task in tasks],
             "sequential": outcome(lambda: scheduler.schedule_sequential(tasks, lambda task: True)),
             "parallel": outcome(lambda: scheduler.schedule_parallel(tasks, lambda task: True, max_workers=2)),
         }
@@ -252,7 +259,7 @@ class Chain:
             return True
 
         scheduler = host("core.scheduler.scheduler").Scheduler()
-        scheduler.schedule_sequential([{"task_id": "scheduled_task_1"}], work)
+        scheduler.schedule_sequential([{"task_id": self.new_task("The rest")}], work)
         tasks = [{"task_id": "scheduled_task_1"}]
         done["mixed"] = outcome(lambda: scheduler.schedule_mixed(tasks, lambda task: True))
         done["cron"] = outcome(lambda: scheduler.schedule_cron(None, lambda task: True))
@@ -276,6 +283,9 @@ class Chain:
             "ollama": lambda: ollama.generate(message),
             "ollama_stream": lambda: list(ollama.generate_stream(message)),
         }
+        run = repairs.new_run(self.database(), self.new_task("Leased"))
+        locks = host("core.locks.task_lock").TaskLockManager(self.database())
+        calls["lease"] = lambda: locks.acquire(run, "driver").lock_id
         calls["mode"] = lambda: host("core.mode.mode_selector").ModeSelector().select_mode("Update").primary_mode
         manager = host("core.task.manager").TaskManager()
         calls["audit"] = lambda: manager.add_audit(self.new_task("Audited"), "driver_audit")
@@ -301,8 +311,6 @@ ADAPTERS = [
     ("OpenAIChatAdapter", "openai_chat_adapter", ()),
     ("LlamaCppAdapter", "llamacpp_adapter", ()),
 ]
-STEPS = ["init", "intent", "coordinate", "answers", "dry_run", "execute", "denied", "pipeline", "runner_thread",
-         "runner_child", "agents", "schedule", "rest"]  # fmt: skip
 POLICY = {
     "policy_id": "driver", "schema_version": "0.11.1", "allowed_git_operations": ["git_add", "git_commit"],
     "allowlist": {"file_operations": ["write_file", "update_file", "mkdir"], "paths": ["docs/**", "docs/*"],

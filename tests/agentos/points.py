@@ -20,6 +20,15 @@ from tests.agentos.hosts import VERSIONS, checkout
 NOT_REACHED: Final[dict[str, tuple[str, ...]]] = {}
 """Points that a version has and that no step can reach in it."""
 
+_FILES: Final = {
+    "cli.intent_builder.run.callback": ("intent", "request.json"),
+    "cli.coordinate.coordinate.callback": ("coordination", "intent.json"),
+    "cli.answers.create_cmd.callback": ("answers", "question_pack.json"),
+    "cli.dry_executor.plan_cmd.callback": ("dry_execution", "intent.json"),
+    "cli.executor.run_cmd.callback": ("execution", "execution_request.json"),
+}
+"""A command leaves neither span nor event, but files: the stage and the name of one that only it names."""
+
 
 def points() -> list[str]:
     """Return the points of the map, without the package's name."""
@@ -28,9 +37,11 @@ def points() -> list[str]:
 
 
 def fired(chain: Chain) -> set[str]:
-    """Return the points that left a span or an event in some task of a chain."""
+    """Return the points that left a span, an event or a file in some task of a chain."""
     names: set[str] = set()
     for found in chain.documents():
+        files = {(item["stage"], Path(item["path"]).name) for item in found["artifacts"]}
+        names.update(point for point, file in _FILES.items() if file in files)
         for span in found["spans"]:
             for attributes in (span["attributes"], *(event["attributes"] for event in span["events"])):
                 names.add(str(attributes.get("code.function.name", "")).partition(".")[2])
@@ -39,7 +50,7 @@ def fired(chain: Chain) -> set[str]:
 
 def lacking(chain: Chain) -> set[str]:
     """Return the points that the version lacks, or cannot import."""
-    out = chain.folder / "signatures.jsonl"
+    out = chain.folder / "tmp" / "signatures.jsonl"
     out.unlink(missing_ok=True)
     script = Path(__file__).with_name("record_profile.py")
     chain.run([chain.host.python, str(script), str(out), "signatures", str(chain.folder)])
@@ -75,7 +86,8 @@ HEADER = """\
 # The points of AgentOS, version by version
 
 Made by `python -m tests.agentos.points`, which runs the chain of `tests/agentos/driver.py` on published versions.
-*fired*: the point left a span or an event. *lacks it*: the version has no such target, or cannot import its module.
+*fired*: the point left a span, an event or a file. *lacks it*: the version has no such target, or cannot import its
+module.
 """
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 | repair | versions | what stops without it |
 |---|---|---|
 | `intent_audit` | all | `IntentBuilder.build_intent` gives `_build_audit` one argument too many: TypeError |
+| `answer_schema` | all | `answers create` refuses every pack: its schema wants an id that no part of the host makes |
 | `lenient_migrations` | v0.3.1 to v3.0.0 | a fresh `init_db` fails at v26 (examples taken for a migration) or v31 |
 | `drop_broken_triggers` | v2.1.0, v3.0.0 | triggers on `tasks` name a column that a migration has renamed |
 | `missing_column` | v0.3.0 | a draft is written with `project_id`, which its schema lacks |
 | `new_session` | v2.1.0, v3.0.0 | a task without a session breaks the foreign key of its own row |
+| `new_run` | all | no version writes a row of `task_runs`, which a lease is taken on |
 | `missing_tools` | v0.1.0 | `apply_diff_or_raise` imports `ext.tools`, which the tag does not hold |
 """
 
@@ -39,6 +41,12 @@ def intent_audit(package: str) -> None:
     builder: Any = importlib.import_module(f"{package}.core.intent_builder.builder").IntentBuilder
     bare = builder._build_audit
     builder._build_audit = lambda self, *arguments: bare(self, *arguments[:5])
+
+
+def answer_schema(package: str) -> None:
+    """Let the command that writes an answer pack take it for valid."""
+    commands: Any = importlib.import_module(f"{package}.cli.answers")
+    commands.validate_answer_pack = lambda *given: (True, [])
 
 
 def lenient_migrations(package: str) -> None:
@@ -103,6 +111,18 @@ def new_session(database: Path) -> str:
                 connection.execute(f"INSERT INTO {table} ({', '.join(used)}) VALUES ({marks})", tuple(used.values()))
     connection.close()
     return session_id
+
+
+def new_run(database: Path, task_id: str) -> str:
+    """Write a run of a task that waits for its lease; return the task's id."""
+    connection = sqlite3.connect(database, timeout=10)
+    with connection:
+        connection.execute(
+            "INSERT INTO task_runs (task_id, project_id, execution_mode, status) VALUES (?, ?, ?, ?)",
+            (task_id, "driver", "full_auto", "QUEUED"),
+        )
+    connection.close()
+    return task_id
 
 
 def missing_tools(package: str) -> None:

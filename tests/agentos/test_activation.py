@@ -33,6 +33,17 @@ def chain(stand_in_head: Host, model_url: str, tmp_path: Path) -> Chain:
     return Chain(stand_in_head, folder, model_url)
 
 
+@pytest.mark.parametrize("launcher", [(), ("opentelemetry-instrument",)], ids=["alone", "with-launcher"])
+def test_autowrapt_activates_the_host_s_map_without_a_line_of_code(chain: Chain, launcher: tuple[str, ...]) -> None:
+    before = [str(Path(sys.executable).with_name(name)) for name in launcher]
+    program = "from octopusos.core.executor_dry import run_dry_execution\n" + DRY
+    quiet = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    chain.run([*before, sys.executable, "-c", program], AUTOWRAPT_BOOTSTRAP="agentos_otel", **quiet)
+    (found,) = chain.documents()
+    names = [span["name"] for span in found["spans"]]
+    assert names.count("stage dry_execution") == names.count("execute_tool review_pack_stub") == 1
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_activation_before_twice_and_after_the_host_gives_the_same_spans(chain: Chain, order: str) -> None:
     chain.run([sys.executable, "-c", ORDERS[order]])

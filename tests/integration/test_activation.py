@@ -137,6 +137,26 @@ def test_opentelemetry_s_own_launcher_activates_us(road: Road) -> None:
     assert spans_of_an_open_task(road.names()) == ["execute_tool function", "stage work"]
 
 
+BOOTSTRAP = {"AUTOWRAPT_BOOTSTRAP": "agentos_otel"}
+
+
+def test_autowrapt_activates_us_in_an_interpreter_that_it_is_installed_for(road: Road) -> None:
+    assert road.run(WORK, **BOOTSTRAP) == "41"
+    assert spans_of_an_open_task(road.names()) == ["execute_tool function", "stage work"]
+
+
+def test_autowrapt_and_opentelemetry_s_launcher_together_activate_us_once(road: Road) -> None:
+    launcher = Path(sys.executable).with_name("opentelemetry-instrument")
+    quiet = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    assert road.run(WORK, str(launcher), sys.executable, **BOOTSTRAP, **quiet) == "41"
+    assert spans_of_an_open_task(road.names()) == ["execute_tool function", "stage work"]
+
+
+def test_autowrapt_leaves_us_alone_where_it_is_not_asked_or_we_are_switched_off(road: Road) -> None:
+    assert road.run(WORK) == road.run(WORK, **BOOTSTRAP, AGENTOS_OTEL_DISABLED="1") == "41"
+    assert not road.state.exists()
+
+
 @pytest.mark.parametrize(
     "variable",
     [

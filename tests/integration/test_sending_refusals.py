@@ -186,7 +186,8 @@ def test_a_real_collector_speaks_tls(said: Said, tmp_path: Path, certificate: tr
     protocols = [f"receivers::otlp::protocols::{name}::{tls}" for name in ("http", "grpc")]
     collector = CollectorServer(tmp_path / "collector", "127.0.0.1:9", *protocols)
     with running(collector):
-        assert "TLS is spoken there: write https://" in said(collector.endpoint)
+        # Go answers 400 and closes; with a request still unread the kernel resets the connection, at times before that.
+        assert "write https://" in said(collector.endpoint)
         assert "with TLS write https://" in said(f"http://{collector.grpc}", "grpc")
         assert "its certificate is not trusted" in said(collector.endpoint.replace("http:", "https:"))
         assert "its certificate is not trusted" in said(f"https://{collector.grpc}", "grpc")

@@ -62,7 +62,7 @@ def resident() -> float:
 
 
 if __name__ == "__main__":
-    logging.lastResort = None
+    logging.getLogger().addHandler(logging.NullHandler())
     for _ in range(4):
         threading.Thread(target=loop, daemon=True).start()
     while True:

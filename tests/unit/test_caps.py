@@ -6,6 +6,7 @@ import itertools
 import json
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from agentos_otel.journal import writer
 from agentos_otel.journal.reader import read_file
 from agentos_otel.journal.record import ENDED_SPAN, MAX_RECORD, STATEMENT
 from agentos_otel.journal.scanning import ids_of
+from agentos_otel.journal.waiting import WaitingRecords
 from agentos_otel.journal.writer import FULL, Journal
 from tests.unit.conftest import Recorder
 from tests.unit.journals import span, trace
@@ -100,17 +102,92 @@ def disk_full_at(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_what_a_full_disk_costs_is_written_down_once_there_is_room(tmp_path: Path) -> None:
+def test_what_a_full_disk_has_no_room_for_waits_and_is_written_in_its_order_once_there_is_room(tmp_path: Path) -> None:
     made = journal(tmp_path)
     assert made.append(span(trace(1), 1))
-    size = made.path.stat().st_size
-    with disk_full_at(size):
-        assert not made.append(span(trace(2), 2))
-        assert not made.append(span(trace(2), 3))
+    with disk_full_at(made.path.stat().st_size + 20):  # the first is cut by it
+        for number in (2, 3):
+            assert made.append(span(trace(2), number))
+        assert made.state({"op": "end"})
+    time.sleep(0.1)
     assert made.append(span(trace(1), 4))
     made.close({"op": "run_end"})
     spans, said = contents(made)
-    assert (spans, lost(said)) == (2, {trace(2): 2})
+    assert (spans, lost(said)) == (4, {})
+    assert [statement["op"] for statement in said if statement["op"] != "run"] == ["end", "run_end"]
+
+
+def test_what_waited_in_vain_is_counted_at_the_end(tmp_path: Path) -> None:
+    made = journal(tmp_path)
+    made.append(span(trace(1), 1))
+    with disk_full_at(made.path.stat().st_size):
+        made.append(span(trace(2), 2))
+        made.close({"op": "run_end"})
+    assert made.dropped == 1
+
+
+def test_only_so_much_waits_and_statements_longer_than_spans(tmp_path: Path) -> None:
+    made = journal(tmp_path)
+    made.append(span(trace(1), 1))
+    with disk_full_at(made.path.stat().st_size):
+        kept = [made.append(span(trace(2), number, text="x" * 100_000)) for number in range(12)]
+        assert kept == [True] * 10 + [False] * 2
+        assert made.state({"op": "end"})
+    made.close({"op": "run_end"})
+    spans, said = contents(made)
+    assert (spans, lost(said)) == (11, {trace(2): 2})
+    assert {"op": "end"} in said
+
+
+def test_a_process_that_begins_on_a_full_disk_writes_all_once_there_is_room(tmp_path: Path) -> None:
+    made = journal(tmp_path)
+    with disk_full_at(0):
+        assert made.append(span(trace(1), 1))
+    assert not list(made.path.parent.iterdir())
+    time.sleep(0.1)
+    assert made.append(span(trace(1), 2))
+    made.close({"op": "run_end"})
+    spans, said = contents(made)
+    assert (spans, lost(said)) == (2, {})
+
+
+def test_a_segment_that_cannot_be_opened_leaves_no_closed_file_to_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = journal(tmp_path)
+    made.append(span(trace(1), 1))
+    for _ in range(2):  # into a second segment, and out of it
+        with disk_full_at(max(path.stat().st_size for path in made.path.parent.iterdir()) + 20):
+            made.append(span(trace(1), 2))
+            monkeypatch.setattr(made, "_directory", tmp_path / "gone")
+            time.sleep(0.1)
+            made.append(span(trace(1), 3))
+        hosts = (tmp_path / "hosts").open("wb", buffering=0)
+        time.sleep(0.1)
+        made.append(span(trace(1), 4))
+        assert (tmp_path / "hosts").read_bytes() == b""
+        hosts.close()
+        monkeypatch.undo()
+        time.sleep(0.1)
+        made.append(span(trace(1), 5))
+    made.close({"op": "run_end"})
+    assert lost(contents(made)[1]) == {}
+
+
+def test_a_signal_handler_that_logs_amid_a_late_write_comes_after_it() -> None:
+    waiting, written = WaitingRecords(), []
+
+    def write(record: bytes) -> None:
+        written.append(record)
+        if record == b"1":
+            waiting.push(b"3")
+            waiting.drain(write)
+
+    waiting.push(b"1")
+    waiting.push(b"2")
+    waiting.drain(write)
+    assert written == [b"1", b"2", b"3"]
+    assert not waiting
 
 
 def test_traces_beyond_a_thousand_are_counted_together(tmp_path: Path) -> None:

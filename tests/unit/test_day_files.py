@@ -147,12 +147,12 @@ def stopped_after_copying(index: Index, journal_dir: Path, *, whole: bool) -> No
     """Leave the files as a mover does that is killed: copies made, the index and the originals as before."""
     originals = {path: path.read_bytes() for path in journal_dir.rglob("*.otlp") if "live" in path.parts}
     known = index.connection.execute("SELECT * FROM files").fetchall()
-    segments = index.connection.execute("SELECT segment_id, file_id, base FROM segments").fetchall()
+    segments = index.connection.execute("SELECT file_id, base, segment_id FROM segments").fetchall()
     merge(index, everything, at_least=1)
     with index.writing() as connection:
         connection.execute("DELETE FROM files")
         connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?)", known)
-        connection.executemany("UPDATE segments SET file_id = ?2, base = ?3 WHERE segment_id = ?1", segments)
+        connection.executemany("UPDATE segments SET file_id = ?, base = ? WHERE segment_id = ?", segments)
     for path, data in originals.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)

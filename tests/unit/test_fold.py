@@ -95,3 +95,9 @@ def test_bytes_that_are_no_message_are_refused_by_value_error_alone(data: bytes,
 def test_a_varint_without_end_is_no_length() -> None:
     with pytest.raises(ValueError, match="too long"):
         read_varint(b"\xff" * 20, 0)
+
+
+@pytest.mark.parametrize("body", [b"\x10\x01", b"\x12\x02\x10\x01"])
+def test_a_number_where_a_scope_or_a_span_stands_is_none(body: bytes) -> None:
+    assert flat(ResourceSpans.FromString(body)) == []
+    assert fold.Splitter().split(body) == []

@@ -198,8 +198,15 @@ def test_an_index_of_a_newer_version_is_refused_with_a_clear_line(tmp_path: Path
     newer = sqlite3.connect(tmp_path / "index.db")
     newer.execute(f"PRAGMA user_version = {VERSION + 1}")
     newer.close()
-    with pytest.raises(StorageError, match="written by a newer agentos-otel"):
+    with pytest.raises(StorageError, match="written by a newer agentos-otel") as refused:
         Index(tmp_path / "index.db", journal_dir, None)
+    assert not is_open(tmp_path / "index.db"), refused
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has a file open."""
+    links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - it changes
+    return any(os.path.realpath(link) == str(path) for link in links)
 
 
 def test_an_index_that_is_damaged_or_held_is_one_clear_line(tmp_path: Path, journal_dir: Path) -> None:
@@ -215,5 +222,6 @@ def test_an_index_that_is_damaged_or_held_is_one_clear_line(tmp_path: Path, jour
     assert index.catch_up() == 1
     index.close()
     (tmp_path / "index.db").write_bytes(b"no database" * 1000)
-    with pytest.raises(StorageError, match="delete it, it is rebuilt from the journals"):
+    with pytest.raises(StorageError, match="delete it, it is rebuilt from the journals") as refused:
         Index(tmp_path / "index.db", journal_dir, None)
+    assert not is_open(tmp_path / "index.db"), refused

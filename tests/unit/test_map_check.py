@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,55 @@ def test_the_command_prints_what_it_found_and_exits_by_it(folder: Path, tmp_path
     said = json.loads(done.stdout)
     assert (done.exit_code, [point["state"] for point in said["points"]]) == (1, ["sync", "missing"])
     assert said["problems"] == ["checked_host:gone: checked_host has no function or method gone"]
+
+
+BAD = {
+    "wrong path": ('target = "checked_host.gone:run"\nkind = "stage"', "cannot be imported"),
+    "wrong kind": ('target = "checked_host:Engine.run"\nkind = "stag"', "'stag' is not one of"),
+    "finds nothing": (
+        'target = "checked_host:Engine.run"\nkind = "stage"\nproduces = { x = "result.gone" }',
+        "finds nothing",
+    ),
+    "raises": (
+        'target = "checked_host:Engine.run"\nkind = "stage"\nproduces = { x = "result.risky" }',
+        "where it raises",
+    ),
+}
+
+
+def said_of(file: Path) -> tuple[int, str]:
+    """Return the exit code of `map check`, and its one line on standard error."""
+    command = [sys.executable, "-m", "agentos_otel", "map", "check", str(file), "--path", str(file.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    (line,) = done.stderr.splitlines()
+    return done.returncode, line
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_each_kind_of_bad_input_is_one_line_on_standard_error(folder: Path, what: str) -> None:
+    text, says = BAD[what]
+    file = folder / "map.toml"
+    file.write_text(rows(text))
+    code, line = said_of(file)
+    assert says in line
+    assert code == (2 if what == "wrong kind" else 1)
+
+
+def test_a_cycle_is_one_line_on_standard_error(folder: Path) -> None:
+    file = folder / "map.toml"
+    lines = (
+        'joins = { b = "request.b" }\nproduces = { a = "result.id" }',
+        'joins = { a = "a" }\nproduces = { b = "result" }',
+    )
+    targets = ("Engine.run", "Engine.static")
+    file.write_text(
+        rows(
+            *(
+                f'target = "checked_host:{name}"\nkind = "stage"\n{line}'
+                for name, line in zip(targets, lines, strict=True)
+            )
+        )
+    )
+    code, line = said_of(file)
+    assert "cycle: 'run' (line 2) and 'static' (line 7)" in line
+    assert code == 1

@@ -162,6 +162,8 @@ def test_the_host_s_id_that_comes_later_leads_to_the_task_and_brings_its_session
     (found,) = recorder.documents()
     assert found["task"]["task_id"] != HOST_ID
     assert found["task"]["session_id"] == "session-of-the-host"
+    for key in ("session_id", "gen_ai.conversation.id"):  # on what was written before, too
+        assert {span["attributes"][key] for span in found["spans"]} == {"session-of-the-host"}
     assert {span["name"] for span in found["spans"]} >= {"stage intent", "stage execution", "stage runner"}
     assert {ref["value"]: ref["role"] for ref in found["refs"]}[HOST_ID] == "produced"
 
@@ -245,7 +247,7 @@ def test_files_are_found_by_templates_and_what_is_not_there_is_not_made_up(recor
     assert [Path(item["path"]).name for item in found["artifacts"]] == ["a.patch", "b.patch", "result.json"]
 
 
-def test_a_path_on_which_the_host_raises_is_passed_over_and_counted(recorder: Recorder) -> None:
+def test_a_path_that_finds_nothing_or_raises_is_passed_over_and_counted(recorder: Recorder) -> None:
     class Result:
         good_id = "good_id_1234"
 
@@ -254,12 +256,20 @@ def test_a_path_on_which_the_host_raises_is_passed_over_and_counted(recorder: Re
             raise RuntimeError("not now")
 
     ids = (IdPath("bad", "result.bad_id", "produces"), IdPath("good", "result.good_id", "produces"),
-           IdPath("item", "result.items.*.id", "produces"))  # fmt: skip
+           IdPath("item", "result.items.*.id", "produces"), IdPath("no", "request.id", "consumes"))  # fmt: skip
     wrap(step, Point("stage", "work", ids=ids))("x", Result())
     (found,) = recorder.documents()
     assert [ref["value"] for ref in found["refs"]] == ["good_id_1234"]
     (span,) = [span for span in found["spans"] if span["kind"] == "stage"]
     assert span["attributes"]["agentos.paths_raised"] == 1
+    assert span["attributes"]["agentos.paths_missed"] == 2, "a parameter and a key that the host does not have"
+
+
+def test_a_none_on_the_way_of_a_path_is_an_answer_and_not_counted(recorder: Recorder) -> None:
+    ids = (IdPath("good", "result.id", "produces"), IdPath("deep", "result.pack.id", "produces"))
+    wrap(step, Point("stage", "work", ids=ids))("x", {"id": "good_id_1234", "pack": None})
+    (span,) = [span for span in recorder.spans() if span["kind"] == "stage"]
+    assert not [key for key in span["attributes"] if "paths" in key]
 
 
 def test_an_id_in_each_item_of_a_list_is_found(recorder: Recorder) -> None:
@@ -274,3 +284,74 @@ def test_agents_by_decorator_are_as_before(recorder: Recorder) -> None:
     with agent("planner"):
         pass
     assert [span["name"] for span in recorder.spans()] == ["invoke_agent planner"]
+
+
+def test_the_files_of_a_command_belong_to_the_task_that_it_has_worked_for(recorder: Recorder, tmp_path: Path) -> None:
+    def build(request: dict[str, str]) -> dict[str, str]:
+        return {"id": f"of {request['id']}"}
+
+    def write(path: Path, text: str) -> None:
+        path.write_text(text)
+
+    stage_of = wrap(build, Point("stage", "build", begins=True))
+    written = wrap(write, Point("event", artifacts=("path",)))
+
+    def run(source: Path, out: Path) -> None:
+        written(out / "tape.json", "[]")
+        built = stage_of({"id": source.stem})
+        (out / f"{built['id']}.json").write_text("{}")
+        raise SystemExit(3)
+
+    command = wrap(run, Point("event", artifacts=("source", "{out}/{work.result.id}.json", "{out}/{work.gone}.json")))
+    source = tmp_path / "request.json"
+    source.write_text("{}")
+    with pytest.raises(SystemExit):
+        command(source, tmp_path)
+    (document,) = recorder.documents()
+    found = {Path(item["path"]).name: item for item in document["artifacts"]}
+    assert found.keys() == {"tape.json", "request.json", "of request.json"}
+    assert {(item["stage"], item["state"]) for item in found.values()} == {("build", "present")}
+    assert current_attempt() is None
+
+
+def test_a_command_that_works_for_no_task_leaves_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    command = wrap(lambda path: path.name, Point("event", artifacts=("path",)))
+    assert command(tmp_path / "alone.json") == "alone.json"
+    assert not recorder.settings.state_dir.exists(), "nothing is traced"
+
+
+def test_what_a_scheduler_calls_for_a_task_is_work_of_that_task(recorder: Recorder, table: Table) -> None:
+    def schedule(tasks: list[dict[str, str]], execute: Any) -> list[bool]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(execute, tasks))
+
+    @tool
+    def inner() -> None:
+        """Something that is seen."""
+
+    def execute(given: dict[str, str]) -> bool:
+        inner()
+        return given["task_id"] != ids[1]
+
+    ids = [HOST_ID, HOST_ID[:-1] + "2"]
+    wrap(schedule, Point("stage", "schedule", carry="execute", carry_task="task_id"))(
+        [{"task_id": item} for item in ids], execute
+    )
+    found = {item["task"]["task_id"]: item for item in recorder.documents()}
+    assert found.keys() > set(ids)
+    for task_id, status in zip(ids, ("ok", "error"), strict=True):
+        spans = {span["name"]: span for span in found[task_id]["spans"]}
+        assert spans["stage scheduled_task"]["status"] == status
+        assert spans["execute_tool inner"]["parent_span_id"] == spans["stage scheduled_task"]["span_id"]
+        assert table.traces[task_id] == found[task_id]["task"]["trace_id"]
+    (scheduler,) = (item for key, item in found.items() if key not in ids)
+    assert [span["name"] for span in scheduler["spans"] if span["kind"] == "tool"] == []
+
+
+def test_a_scheduled_function_without_a_signature_or_a_parameter_is_called_as_it_is(recorder: Recorder) -> None:
+    handed = wrap(lambda fn, *given: fn(*given), Point("stage", "schedule", carry="fn", carry_task="task_id"))
+    assert (handed(dict.fromkeys, "ab"), handed(lambda: 3), handed(lambda *a: a, 1)) == (
+        {"a": None, "b": None},
+        3,
+        (1,),
+    )

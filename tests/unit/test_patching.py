@@ -179,3 +179,11 @@ def test_names_that_others_took_before_are_told_and_lazy_modules_are_left_alone(
     monkeypatch.setitem(sys.modules, "lazy_module", Lazy("lazy_module"))
     assert aliases(host, mapped("function")) == ("user_of_host.mine",)
     assert aliases(host, mapped("Host.method")) == ()
+
+
+def test_the_function_of_an_object_that_a_decorator_made_is_wrapped_there(host: Any) -> None:
+    host.command.callback = host.function
+    calls = Calls()
+    assert apply(host, mapped("command.callback"), calls.wrap)
+    assert (host.command.callback(1), calls) == (3, ["command.callback"])
+    assert not hasattr(host.function, MARK), "only the object holds the wrapper"

@@ -163,3 +163,10 @@ def test_the_shipped_maps_are_valid() -> None:
     package = Path(agentos_otel.__file__).parent
     maps = [*(package / "instrumentation" / "maps").glob("*.toml"), package / "demo" / "map.toml"]
     assert all(load_map(path).points for path in maps)
+
+
+@pytest.mark.parametrize("text", ["", "tool = 1", "tool = []", "[[tool]]", "[tool]\nagentos_otel = 1"])
+def test_a_pyproject_without_our_table_is_refused_whatever_stands_in_its_place(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"tool\.agentos_otel must be a table"):
+        load_map(tmp_path / "pyproject.toml")

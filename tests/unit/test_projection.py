@@ -104,8 +104,8 @@ def test_a_store_that_is_locked_is_told_by_the_next_reader(place: Place, tmp_pat
     write(place.journal_dir, "a", *born(1))
     holder = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    place.store = TaskStore(open_database(f"sqlite:///{tmp_path / 'tasks.db'}", 0.05))
-    impatient = Index(tmp_path / "index.db", place.journal_dir, place.store)
+    hurried = TaskStore(open_database(f"sqlite:///{tmp_path / 'tasks.db'}", 0.05))
+    impatient = Index(tmp_path / "index.db", place.journal_dir, hurried)
     impatient.catch_up()
     assert place.pending() == 2
     holder.execute("ROLLBACK")
@@ -113,6 +113,7 @@ def test_a_store_that_is_locked_is_told_by_the_next_reader(place: Place, tmp_pat
     place.index.catch_up()
     assert (list(place.tasks()), place.pending()) == (["task1"], 0)
     impatient.close()
+    hurried.database.close()
 
 
 @pytest.mark.parametrize(
@@ -167,16 +168,14 @@ def test_whatever_database_is_lost_the_rows_come_back(place: Place, lost: tuple[
 
 def test_a_store_that_was_set_back_is_told_everything_on_request(place: Place, tmp_path: Path) -> None:
     place.index.catch_up()
-    backup = sqlite3.connect(tmp_path / "backup.db")
-    with sqlite3.connect(tmp_path / "tasks.db") as store:
-        store.backup(backup)
+    backup, store = (sqlite3.connect(tmp_path / name) for name in ("backup.db", "tasks.db"))
+    store.backup(backup)
     told = said(op="told", store=place.store.identity())
     write(place.journal_dir, "a", *born(1), told, span(trace(1), 1))
     place.store.apply([json.loads(record.body) for record in parse(b"".join(born(1))).records])
     place.index.catch_up()
     assert list(place.tasks()) == ["task1"]
-    with sqlite3.connect(tmp_path / "tasks.db") as store:
-        backup.backup(store)
+    backup.backup(store)
     place.index.catch_up()
     assert place.tasks() == {}
     assert place.index.rebuild() == 4

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentos_otel.errors import StorageError
 from agentos_otel.journal import encoding, reader
-from agentos_otel.journal.record import ENDED_SPAN, FIELDS, STARTED_SPAN, STATEMENT, frame
+from agentos_otel.journal.record import CHECK_HEAD, ENDED_SPAN, FIELDS, STARTED_SPAN, STATEMENT, frame
 
 Bodies = list[tuple[int, bytes]]
 
@@ -204,3 +204,11 @@ def test_what_has_no_room_for_an_erasure_is_left_as_it_is(tmp_path: Path, size: 
     with pytest.raises(ValueError, match="bytes"):
         reader.overwrite(path, 0, size)
     assert path.read_bytes() == before
+
+
+@pytest.mark.timeout(10)  # it took a minute and a half: for each head, all that follows was summed up
+def test_heads_of_records_that_all_end_in_one_place_are_passed_over_in_no_time() -> None:
+    sizes = range(1_000_000 - 5, -1, -5)
+    heads = (b"\x0a" + bytes((n & 0x7F | 0x80, n >> 7 & 0x7F | 0x80, n >> 14 & 0x7F | 0x80, n >> 21)) for n in sizes)
+    chunk = reader.parse(b"".join(heads) + CHECK_HEAD + b"\0\0\0\0" + frame(STATEMENT, b"[]") * 40, final=True)
+    assert (chunk.damaged, pairs(chunk.records)[-1:]) == (1, [(STATEMENT, b"[]")])

@@ -158,3 +158,12 @@ def test_a_statement_names_no_ids() -> None:
 def test_what_is_cut_off_nested_wrongly_or_of_another_wire_type_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"cut off|beyond|too long|wire type"):
         ids_of(ENDED_SPAN, body)
+
+
+@pytest.mark.parametrize("rest", [b"\x83", b"\x0b\x0c", b"\x22\xff", b"\x22"])
+def test_the_start_of_a_span_that_is_cut_off_behind_its_ids_is_refused(rest: bytes) -> None:
+    ids = encoding.identity(b"\x01" * 16) + b"\x02" * 8
+    body = encoding.field(2, encoding.field(2, ids + rest))
+    assert ids_of(ENDED_SPAN, body) == [(b"\x01" * 16, b"\x02" * 8)]
+    with pytest.raises(ValueError, match=r"cut off|wire type"):
+        start_of(body)

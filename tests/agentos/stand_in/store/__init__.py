@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS task_lineage (id INTEGER PRIMARY KEY, task_id TEXT NO
   ref_id TEXT NOT NULL, phase TEXT, created_at TEXT, metadata TEXT, UNIQUE (task_id, kind, ref_id));
 CREATE TABLE IF NOT EXISTS task_audits (audit_id INTEGER PRIMARY KEY, task_id TEXT NOT NULL, level TEXT,
   event_type TEXT NOT NULL, payload TEXT, created_at TEXT);
+CREATE TABLE IF NOT EXISTS task_runs (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL, project_id TEXT NOT NULL,
+  execution_mode TEXT NOT NULL, status TEXT NOT NULL, lease_holder TEXT, lease_until TEXT);
 """
 
 
