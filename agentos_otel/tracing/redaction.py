@@ -32,7 +32,7 @@ class Secret(NamedTuple):
 
 _VALUE: Final = r"[^\s\"',;&(){}\[\]]{6,}"
 SECRETS: Final = (
-    Secret("API key of OpenAI, Anthropic and others", ("-", "sk-"), r"sk-[A-Za-z0-9_-]{16,}",
+    Secret("API key of OpenAI, Anthropic and others", ("-", "sk-"), r"\bsk-[A-Za-z0-9_-]{16,}",
            "sk-ant-api03-abcdefghijklmnop"),
     Secret("GitHub token", ("_", "gh"), r"gh[pousr]_[A-Za-z0-9]{30,}", "ghp_" + "a1B2c3" * 6),
     Secret("GitHub fine-grained token", ("_", "github_pat_"), r"github_pat_[A-Za-z0-9_]{30,}",

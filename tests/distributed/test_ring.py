@@ -40,12 +40,23 @@ def on_cassandra(folder: Path) -> JaegerServer:
     return server
 
 
-def found(source: Jaeger, trace_id: str) -> bool:
-    """Return whether a search by task finds the trace; until the dead node is known as such, one may time out."""
-    try:
-        return source.search("task_id", f"task-{trace_id}") == [trace_id]
-    except BackendError:
-        return False
+class Search:
+    """Asks Jaeger for traces by task; until a dead node is known as such, or all are caught up, one may time out."""
+
+    def __init__(self, source: Jaeger) -> None:
+        self._source = source
+        self.said: list[str] = []
+        """What the answers were that were not right."""
+
+    def finds(self, trace_id: str) -> bool:
+        try:
+            answer = self._source.search("task_id", f"task-{trace_id}")
+        except BackendError as error:
+            self.said.append(str(error))
+            return False
+        if answer != [trace_id]:
+            self.said.append(f"{trace_id} is not {answer[:3]}")
+        return answer == [trace_id]
 
 
 def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ring: list[Node], tmp_path: Path) -> None:
@@ -53,7 +64,7 @@ def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ri
     collector = CollectorServer(tmp_path / "collector", f"{jaeger.address}:14317")
     with running(jaeger, collector):
         # Straight to Jaeger, where a 200 means that two nodes have it; and through the Collector's queue.
-        with Load(f"http://{jaeger.address}:14318", 1) as straight, Load(collector.endpoint, 1) as queued:
+        with Load(f"http://{jaeger.address}:14318", 1) as straight, Load(collector.endpoint, 1, 0.02) as queued:
             assert eventually(lambda: len(straight.acknowledged) > 20, 120)
             for node in ring[::-1]:  # the last is the first node, the seed
                 time.sleep(5)
@@ -68,8 +79,9 @@ def test_what_was_acknowledged_is_there_after_each_node_was_killed_under_load(ri
         assert len(queued.acknowledged) > 50
         assert eventually(lambda: not missing(jaeger, sent, 1), 120), missing(jaeger, sent, 1)
         source = Jaeger(JaegerApi(jaeger.url))
+        search = Search(source)
         for trace_id in sent[:: max(1, len(sent) // 20)]:
-            assert eventually(partial(found, source, trace_id), 60)
+            assert eventually(partial(search.finds, trace_id), 60), search.said
         source.api.close()
 
 
@@ -81,8 +93,8 @@ def test_a_search_by_task_answers_while_a_node_is_down(ring: list[Node], tmp_pat
         ring[1].kill()
         try:
             source = Jaeger(JaegerApi(jaeger.url))
-            trace_id = load.acknowledged[0]
-            assert eventually(lambda: found(source, trace_id), 120)
+            search = Search(source)
+            assert eventually(lambda: search.finds(load.acknowledged[0]), 120), search.said
             assert eventually(lambda: not missing(jaeger, load.acknowledged, 1), 120)
             source.api.close()
         finally:

@@ -71,19 +71,18 @@ def test_every_task_that_has_ended_is_in_jaeger_as_it_is_here(
     assert len({span["run_id"] for span in own["spans"]}) == 5, "each command of the chain is a process"
 
 
-def test_where_the_host_names_the_session_late_the_root_and_every_span_after_have_it(
-    ended: list[dict[str, Any]], home: Home
+def test_where_the_host_names_the_session_late_the_root_and_every_span_after_were_sent_with_it(
+    ended: list[dict[str, Any]], jaeger: JaegerServer
 ) -> None:
-    own = the_chain_s_own(ended)
-    session_id = own["task"]["session_id"]
-    spans = arrived(home, own["task"]["task_id"], len(own["spans"]))["spans"]
-    assert spans[0]["attributes"][semconv.SESSION_ID] == session_id
-    named = next(
-        span for span in spans if semconv.AGENTOS_HOST_TASK_ID in span["attributes"] and span["kind"] != "task"
-    )
-    before = [span for span in spans[1:] if span["start_ns"] < named["start_ns"]]
-    after = [span for span in spans if span["start_ns"] >= named["start_ns"]]
-    assert {span["attributes"][semconv.SESSION_ID] for span in after} == {session_id}
+    task = the_chain_s_own(ended)["task"]
+    spans = sorted(shown(jaeger, task["trace_id"]), key=lambda span: int(span["startTime"]))
+    tags = [(span["startTime"], {tag["key"]: tag["value"] for tag in span["tags"]}) for span in spans]
+    (root,) = (sent for _, sent in tags if sent[semconv.AGENTOS_KIND] == "task")
+    named = next(at for at, sent in tags if sent is not root and semconv.AGENTOS_HOST_TASK_ID in sent)
+    before = [sent[semconv.SESSION_ID] for at, sent in tags if at < named and sent is not root]
+    after = [sent[semconv.SESSION_ID] for at, sent in tags if at >= named]
+    assert {root[semconv.SESSION_ID], *after} == {task["session_id"]}
+    assert task["session_id"] not in before
     assert before, "the host gave it late"
 
 

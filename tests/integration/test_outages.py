@@ -43,10 +43,14 @@ def batch(trace_id: bytes, text: str = "", count: int = SPANS) -> bytes:
 
 
 class Load:
-    """Sends traces until told to stop, as the forwarder does: what is not acknowledged is sent again."""
+    """Sends traces until told to stop, as the forwarder does: what is not acknowledged is sent again.
 
-    def __init__(self, endpoint: str, spans: int = SPANS) -> None:
+    A `pause` between two, in seconds, is for what takes them faster than they can be read back.
+    """
+
+    def __init__(self, endpoint: str, spans: int = SPANS, pause: float = 0) -> None:
         self._spans = spans
+        self._pause = pause
         self.acknowledged: list[str] = []
         self.refused = 0
         self._endpoint = endpoint
@@ -70,6 +74,7 @@ class Load:
                 if self._stop.wait(0.05):
                     return
             self.acknowledged.append(trace_id.hex())
+            self._stop.wait(self._pause)
 
     def _sent(self, body: bytes) -> bool:
         try:

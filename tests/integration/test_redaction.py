@@ -53,6 +53,20 @@ def test_a_secret_is_nowhere_in_jaeger_and_what_stands_around_it_is(
     assert [f"begin{number}" in there and f"end{number}" in there for number in range(1, 5)] == [True] * 4
 
 
+def test_an_id_that_only_looks_like_a_key_from_its_middle_on_is_left_alone(
+    jaeger: JaegerServer, collector: CollectorServer
+) -> None:
+    """`task-…` ends like `sk-…`: a task whose id was hidden would be found by nobody."""
+    task_id = f"task-{os.urandom(16).hex()}"
+    data = TracesData()
+    span = data.resource_spans.add().scope_spans.add().spans.add(trace_id=os.urandom(16), span_id=os.urandom(8))
+    span.start_time_unix_nano, span.end_time_unix_nano = 1_795_000_000_000_000_000, 1_795_000_000_000_001_000
+    span.attributes.add(key="task_id").value.string_value = task_id
+    span.status.message, span.status.code = f"{task_id} failed", 2
+    assert post(collector.endpoint, data.SerializeToString()) == 200
+    assert arrived(jaeger, span.trace_id).count(task_id) == 2
+
+
 def test_numbers_of_tokens_are_no_secrets(jaeger: JaegerServer, collector: CollectorServer) -> None:
     data = TracesData()
     span = data.resource_spans.add().scope_spans.add().spans.add(trace_id=os.urandom(16), span_id=os.urandom(8))
