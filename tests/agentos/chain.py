@@ -46,6 +46,7 @@ class Chain:
             "TMPDIR": str(folder / "tmp"),
             "PYTHONPATH": os.pathsep.join((str(host.folder), str(folder / "ours"))),
             "PYTHONWARNINGS": "ignore",
+            "PYTHONHASHSEED": "0",  # AgentOS writes sets of texts in the order that they have
             "OPENAI_API_KEY": "none",
             "OPENAI_BASE_URL": model_url,
             "ANTHROPIC_BASE_URL": model_url,

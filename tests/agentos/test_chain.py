@@ -205,7 +205,7 @@ def masked(value: Any) -> Any:
     if isinstance(value, str):
         text = re.sub(r"/[^\s'\"]*/(bare|traced)\d+\b", "<folder>", value)
         text = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|\b01[0-9A-Z]{6}\b", "<ulid>", text)
-        return re.sub(r"[0-9a-f]{6,}|\d+", "#", text)
+        return re.sub(r"(?i:[0-9a-f]{6,})|\d+", "#", text)
     return "#" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
