@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test unit integration agentos crash fuzz fuzz-bytes soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store backends jaeger test-distributed clean
+.PHONY: help demo test unit integration agentos crash fuzz fuzz-bytes soak soak-short conformance conformance-peers test-versions lint types check lock docs bench bench-store bench-store-peers backends jaeger test-distributed clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
@@ -103,6 +103,9 @@ bench: $(VENV)/.dev ## figures as ratios to the OpenTelemetry SDK in the same ru
 
 bench-store: $(VENV)/.dev ## the index and its queries at 10^5, 10^6 and 10^7 spans (needs 10 GB of disk)
 	$(BIN)/python bench/bench_store.py
+
+bench-store-peers: $(VENV)/.dev ## the index beside Phoenix and MLflow on 2,000 of the same spans (needs uv, installs both in the cache: 2 GB)
+	$(BIN)/python bench/bench_store_peers.py
 
 backends: ## build the pinned Jaeger and Collector into the cache (needs Go)
 	@collector/build.sh
