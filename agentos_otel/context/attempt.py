@@ -26,6 +26,7 @@ class Attempt:
         ended: Whether this process has claimed the attempt's end.
         late: Whether the root was written before: what begins now comes late.
         remote_parent: Span of another process that our outermost span hangs under, else the root.
+        unstored: Whether the task store was found to lack it here: ids that it produces are told by files too.
         common: The attributes that every span carries.
         shared: The same, encoded.
         identity: Trace id of every span, encoded.
@@ -60,6 +61,7 @@ class Attempt:
         "task_id",
         "trace_hex",
         "trace_id",
+        "unstored",
     )
 
     def __init__(
@@ -86,7 +88,7 @@ class Attempt:
         self.resource: Mapping[str, Any] = {}
         self.sampled = sampled
         self.owned = False
-        self.late = False
+        self.late = self.unstored = False
         self.remote_parent = root_id
         self.common: dict[str, Any] = {}
         self.shared = self.identity = b""

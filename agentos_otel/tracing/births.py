@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DIRECTORY: Final = "births"
 FRESH_S: Final = 60
+ANNOUNCED_S: Final = 24 * 3600
 
 
 def claim(state_dir: Path, namespace: str, identifier: str, fields: Mapping[str, str]) -> dict[str, str] | None:
@@ -28,11 +29,8 @@ def claim(state_dir: Path, namespace: str, identifier: str, fields: Mapping[str,
     Raises:
         OSError: The state directory cannot be written.
     """
-    import hashlib  # here: 2 ms of import that most processes need not pay
-
-    name = hashlib.sha256(f"{namespace}\0{identifier}".encode()).hexdigest()[:32]
-    path = state_dir / DIRECTORY / name
-    mine = path.with_name(f"{name}.{os.getpid()}")
+    path = _path(state_dir, namespace, identifier)
+    mine = path.with_name(f"{path.name}.{os.getpid()}")
     task_file.write(mine, fields)
     try:
         for _ in range(2):
@@ -46,6 +44,24 @@ def claim(state_dir: Path, namespace: str, identifier: str, fields: Mapping[str,
         return None
     finally:
         mine.unlink(missing_ok=True)
+
+
+def announce(state_dir: Path, namespace: str, identifier: str, fields: Mapping[str, str]) -> None:
+    """Say for a day that `identifier` belongs to the task in `fields`, unless another has it.
+
+    Raises:
+        OSError: The state directory cannot be written.
+    """
+    if claim(state_dir, namespace, identifier, fields) is None:
+        until = time.time() + ANNOUNCED_S
+        os.utime(_path(state_dir, namespace, identifier), (until, until))
+
+
+def _path(state_dir: Path, namespace: str, identifier: str) -> Path:
+    import hashlib  # here: 2 ms of import that most processes need not pay
+
+    name = hashlib.sha256(f"{namespace}\0{identifier}".encode()).hexdigest()[:32]
+    return state_dir / DIRECTORY / name
 
 
 def sweep(state_dir: Path) -> None:

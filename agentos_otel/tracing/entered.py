@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from agentos_otel import guard, semconv
 from agentos_otel.context.current import COMMAND_KEY
-from agentos_otel.tracing import host_tasks, inheriting, operations, recording, roots
+from agentos_otel.tracing import host_tasks, inheriting, joining, operations, recording, roots
 from agentos_otel.tracing.current_call import CurrentCall
 from agentos_otel.tracing.limits import cut
 from agentos_otel.tracing.span import Span, qualified_name
@@ -39,6 +39,7 @@ class Entered(CurrentCall):
     outermost = False
     owner = False
     captures = False
+    produced: Sequence[str] = ()
 
     def __init__(self, plan: Plan, span: Span) -> None:
         self.plan = plan
@@ -53,6 +54,8 @@ class Entered(CurrentCall):
             return
         try:
             _leave(self, error, result)
+            if self.produced:
+                joining.announce(span.runtime, span.attempt, self.produced)
         except Exception as failure:  # noqa: BLE001 - the host goes on
             span.end()
             guard.failed(f"leaving {span.name!r}", failure)
@@ -132,7 +135,9 @@ def _results(entered: Entered, result: Any) -> None:
     point, span = entered.plan.point, entered.span
     if not entered.plan.plain:
         values = {**entered.arguments, "result": result}
-        host_tasks.tell(span, recording.refs(span, point, values, produced=True))
+        refs = recording.refs(span, point, values, produced=True)
+        entered.produced = [value for _, value, _ in refs]
+        host_tasks.tell(span, refs)
         recording.artifacts(span, point, values)
         for key, value in recording.values(point, values).items():
             span.note(key, value)

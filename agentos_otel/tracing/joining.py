@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry.trace import get_current_span
@@ -163,4 +163,16 @@ def _born_elsewhere(runtime: Runtime, attempt: Attempt, joins: Joins) -> Attempt
     fields = task_file.fields_of(attempt, "")
     options = runtime.options
     won = guard.guarded("claiming a birth", births.claim, options.state_dir, options.namespace, joins[0][1], fields)
-    return task_file.attempt_of(won) if won else None
+    found = task_file.attempt_of(won) if won else None
+    if found is not None:
+        found.unstored = True
+    return found
+
+
+def announce(runtime: Runtime, attempt: Attempt, produced: Iterable[str]) -> None:
+    """Say by files whose the ids are that a call has produced, where the store lacks them or the task: it is asked."""
+    if runtime.options.in_memory or not (runtime.behind or attempt.unstored):
+        return
+    fields = task_file.fields_of(attempt, "")
+    for identifier in produced:
+        births.announce(runtime.options.state_dir, runtime.options.namespace, identifier, fields)

@@ -171,6 +171,11 @@ class Runtime:
         """Id of this process's part in the work."""
         return self.journal.run_id
 
+    @property
+    def behind(self) -> bool:
+        """Whether the task store lacks something that was said here: readers of the journal will tell it."""
+        return self._unstored != 0
+
     def say(self, operations: Sequence[Operation]) -> None:
         """Journal operations by one write: a kill must not come between the parts of a birth."""
         with self._storing:

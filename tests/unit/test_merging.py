@@ -171,3 +171,13 @@ def test_erasing_the_task_erases_what_was_merged_into_it(host: Host) -> None:
     text = b"".join(path.read_bytes() for path in host.settings.journal_dir.rglob("*.otlp"))
     for attempt in found["attempts"]:
         assert attempt["task_id"].encode() not in text
+
+
+def test_an_id_whose_producer_the_store_missed_leads_there_at_once(host: Host) -> None:
+    command(host, "intent", store=False, produces={"intent_id": INTENT})
+    command(host, "coordination", joins={"intent_id": INTENT}, produces={"coordinator_run_id": RUN})
+    command(host, "dry_execution", joins={"coordinator_run_id": RUN})
+    (found,) = host.look()
+    assert stages(found) == ["intent", "coordination", "dry_execution"]
+    assert len(found["attempts"]) == 1
+    assert {span["trace_id"] for span in found["spans"]} == {found["task"]["trace_id"]}
