@@ -77,7 +77,11 @@ class HttpSender:
         connection = self._connection = self._connection or self._connect()
         connection.request("POST", self._target, body, self._headers)
         response = connection.getresponse()
-        content = response.read(_RESPONSE_LIMIT)
+        try:
+            content = response.read(_RESPONSE_LIMIT)
+        except BaseException:
+            response.close()  # it holds the socket open, whose connection is closed
+            raise
         if response.will_close or not response.isclosed():
             self.close()
         return _outcome(response.status, response.reason, content, response.headers.get("retry-after"))

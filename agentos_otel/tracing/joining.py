@@ -171,8 +171,9 @@ def _born_elsewhere(runtime: Runtime, attempt: Attempt, joins: Joins) -> Attempt
 
 def announce(runtime: Runtime, attempt: Attempt, produced: Iterable[str]) -> None:
     """Say by files whose the ids are that a call has produced, where the store lacks them or the task: it is asked."""
-    if runtime.options.in_memory or not (runtime.behind or attempt.unstored):
-        return
+    if runtime.options.in_memory or runtime.journal.dropped or not (runtime.behind or attempt.unstored):
+        return  # a state directory that takes no journal takes no such file
     fields = task_file.fields_of(attempt, "")
     for identifier in produced:
-        births.announce(runtime.options.state_dir, runtime.options.namespace, identifier, fields)
+        place = runtime.options.state_dir, runtime.options.namespace
+        guard.guarded("telling whose an id is", births.announce, *place, identifier, fields)

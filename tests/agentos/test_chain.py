@@ -204,7 +204,7 @@ def masked(value: Any) -> Any:
         return sorted(shown) if all(isinstance(item, str) for item in shown) else shown  # made of sets, in any order
     if isinstance(value, str):
         text = re.sub(r"/[^\s'\"]*/(bare|traced)\d+\b", "<folder>", value)
-        text = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|\b01[0-9A-Z]{6}\b", "<ulid>", text)
+        text = re.sub(r"[0-9A-HJKMNP-TV-Z]{26}|\b01[0-9A-Z]{6}\b", "#", text)  # of digits alone it may be any id
         return re.sub(r"(?i:[0-9a-f]{6,})|\d+", "#", text)
     return "#" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
