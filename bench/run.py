@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -143,7 +142,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="three peers too, in venvs of their own")
     given = parser.parse_args()
     before: dict[str, float] = json.loads(RESULTS.read_text())["ratios"] if RESULTS.exists() else {}
-    lines, slower = [], []
+    lines, slower, kept = [], [], {**before}
     print(machine())
     for line in [*ours(), *(peers() if given.peers else ())]:
         reached = (
@@ -152,16 +151,13 @@ def main() -> None:
         text = f"{line.name:<40} {line.says}" + (f"   x{line.ratio:.3f}{reached}" if line.ratio else "")
         print(text, flush=True)
         lines.append(text)
+        if line.ratio:
+            kept[line.name] = line.ratio
         if line.name in before and line.ratio > before[line.name] * SLOWER:
             slower.append(f"{line.name}: x{before[line.name]:.3f} then, x{line.ratio:.3f} now")
     for text in slower:
         print(f"slower than in the committed results by more than 10 %: {text}")
     if given.save:
-        kept = {**before}
-        for text in lines:
-            match = re.match(r"(.{40}) .* x([0-9.]+)", text)
-            if match:
-                kept[match.group(1).strip()] = float(match.group(2))
         RESULTS.write_text(json.dumps({"machine": machine(), "ratios": kept}, indent=1, ensure_ascii=False) + "\n")
         table = "\n".join(lines)
         (HERE / "results.md").write_text(f"# Results\n\n{machine()}\n\n```text\n{table}\n```\n")
